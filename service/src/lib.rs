@@ -1,1 +1,3 @@
-//! (being built)
+//! Firsthop: a device provisioning service that is an MQTT broker.
+
+pub mod domain;
