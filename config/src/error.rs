@@ -58,11 +58,7 @@ pub struct Problem {
 
 impl Problem {
     pub(crate) fn new(location: Location, message: String, excerpt: Option<Excerpt>) -> Self {
-        let mut shown: String = message.chars().take(MAX_MESSAGE_CHARS).map(visible).collect();
-        if message.chars().nth(MAX_MESSAGE_CHARS).is_some() {
-            shown.push_str("...");
-        }
-        Self { location, message: shown, excerpt }
+        Self { location, message: shortened(&message), excerpt }
     }
 
     pub fn location(&self) -> &Location {
@@ -117,6 +113,17 @@ impl fmt::Display for Excerpt {
         writeln!(f, "{:gutter$} |", "")?;
         writeln!(f, "{} | {}", self.number, self.line.trim_end())?;
         write!(f, "{:gutter$} | {:indent$}{:^<marked$}", "", "", "", indent = self.indent, marked = self.marked)
+    }
+}
+
+/// Cuts the middle out of a long message: it begins with what was found and ends with what was expected, and what makes
+/// it long is a value quoted between them.
+fn shortened(message: &str) -> String {
+    let chars: Vec<char> = message.chars().map(visible).collect();
+    let half = MAX_MESSAGE_CHARS / 2;
+    match (chars.get(..half), chars.get(chars.len().saturating_sub(half)..)) {
+        (Some(head), Some(tail)) if chars.len() > MAX_MESSAGE_CHARS => head.iter().chain(&['.', '.', '.']).chain(tail).collect(),
+        _ => chars.into_iter().collect(),
     }
 }
 

@@ -286,6 +286,14 @@ fn a_wrong_variable_is_named() {
 }
 
 #[test]
+fn a_key_that_a_variable_replaces_belongs_to_the_variable() {
+    assert_eq!(
+        env_error("[listener]\nprot = 1", "FIRSTHOP__LISTENER__PROT", "2"),
+        "environment variable FIRSTHOP__LISTENER__PROT: unknown field `prot` in [listener], did you mean `port`?"
+    );
+}
+
+#[test]
 fn what_a_variable_cannot_reach_is_refused_with_the_way_out() {
     assert_eq!(
         env_error("[[hubs]]\nname = 'a'\naddress = 'b'", "FIRSTHOP__HUBS__0__ADDRESS", "c"),
@@ -381,6 +389,10 @@ fn deep_nesting_is_refused_without_overflowing_the_stack() {
     assert!(error(&format!("free = 1\nfree = {deep}")).starts_with("firsthop.toml:"));
     assert!(error(&format!("free = {}", "[".repeat(100_000))).starts_with("firsthop.toml:1:"));
     assert!(error(&format!("{}a = 1", "a.".repeat(1_000_000))).starts_with("firsthop.toml"));
+    assert!(env_error("", "FIRSTHOP__LISTENER", &deep).contains("as TOML: nested more than 64 levels deep"));
+    let most = format!("free = {}{}", "[".repeat(64), "]".repeat(64));
+    assert!(read_with(&most, &[]).is_ok());
+    assert!(error(&most.replace("[]", "[[]]")).contains("nested more than 64 levels deep"));
     let long = format!("FIRSTHOP{}", "__A".repeat(17));
     assert!(env_error("", &long, "1").ends_with("names more than 16 keys"));
 }
@@ -391,6 +403,7 @@ fn what_is_shown_is_bounded_and_cannot_steer_a_terminal() {
     assert!(told.len() < 500, "{told}");
     let told = error(&format!("\"{}\\u001b[2J\" = 1", "k".repeat(5000)));
     assert!(told.chars().count() < 1500 && !told.contains('\u{1b}'), "{told}");
+    assert!(told.lines().next().unwrap().ends_with("expected one of `listener`, `hubs`, `groups`, `token`, `free`"), "{told}");
     let told = error("\"\\u001b[2J\" = 1");
     assert!(!told.contains('\u{1b}'), "{told}");
 }
