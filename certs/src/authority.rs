@@ -3,22 +3,18 @@
 use std::fmt;
 use std::path::Path;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PublicKeyData as _,
-};
-use rustls_pki_types::pem::{self, PemObject as _};
+use rcgen::{Issuer, KeyPair};
+use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use time::OffsetDateTime;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::certificate::{common_name, parameters};
 use crate::files::{self, FileError, WrittenPair};
+use crate::loading::{LoadError, parse};
 use crate::{
-    DeviceCertificate, Identity, IssueError, KeyKind, ServerCertificate, Validity, pem as pem_text,
+    AuthorityCertificate, DeviceCertificate, Identity, IssueError, KeyKind, ServerCertificate,
+    Validity, pem as pem_text,
 };
 
-const ROOT_DAYS: u32 = 3650;
 const INTERMEDIATE_DAYS: u32 = 1825;
 
 /// A certificate with its key, able to sign others.
@@ -32,6 +28,20 @@ pub struct Authority {
 }
 
 impl Authority {
+    pub(crate) fn new(
+        certificate: CertificateDer<'static>,
+        above: Vec<CertificateDer<'static>>,
+        self_issued: bool,
+        issuer: Issuer<'static, KeyPair>,
+    ) -> Self {
+        Self {
+            certificate,
+            above,
+            self_issued,
+            issuer,
+        }
+    }
+
     /// A new root, P-256, for ten years.
     pub fn root(cn: &str) -> Result<Self, IssueError> {
         AuthorityCertificate::new(cn).self_signed()
@@ -119,42 +129,6 @@ impl Authority {
         Self::from_chain(identity.chain.clone(), &identity.key)
     }
 
-    fn from_chain(
-        chain: Vec<CertificateDer<'static>>,
-        key: &PrivateKeyDer<'_>,
-    ) -> Result<Self, LoadError> {
-        let mut above = chain.into_iter();
-        let certificate = above
-            .next()
-            .ok_or(LoadError::CertificatePem(pem::Error::NoItemsFound))?;
-        let mut above: Vec<_> = above.collect();
-        let key = KeyPair::try_from(key).map_err(LoadError::Key)?;
-
-        let parsed = parse(&certificate)?;
-        if parsed.public_key().subject_public_key.data != key.der_bytes() {
-            return Err(LoadError::KeyMismatch {
-                subject: parsed.subject().to_string(),
-            });
-        }
-        // rcgen would panic on an empty part of a name, and cannot write one with two attributes.
-        if parsed.subject().iter().any(|part| part.iter().count() != 1) {
-            return Err(LoadError::Subject(parsed.subject().to_string()));
-        }
-        let self_issued = is_self_issued(&parsed);
-        above.truncate(links(&parsed, &above)?);
-
-        let issuer = Issuer::from_ca_cert_der(&certificate, key).map_err(LoadError::Issuer)?;
-        if !writes_its_own_name(&issuer, &parsed)? {
-            return Err(LoadError::Subject(parsed.subject().to_string()));
-        }
-        Ok(Self {
-            certificate,
-            above,
-            self_issued,
-            issuer,
-        })
-    }
-
     /// What keeps verifiers from accepting certificates of this authority at `now`.
     pub fn problems(&self, now: OffsetDateTime) -> Vec<AuthorityProblem> {
         let Ok(parsed) = parse(&self.certificate) else {
@@ -207,150 +181,6 @@ impl Authority {
     }
 }
 
-fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, LoadError> {
-    let (_, parsed) = X509Certificate::from_der(certificate)
-        .map_err(|error| LoadError::Certificate(error.to_string()))?;
-    Ok(parsed)
-}
-
-fn is_self_issued(certificate: &X509Certificate<'_>) -> bool {
-    certificate.subject().as_raw() == certificate.issuer().as_raw()
-}
-
-/// How many of `above` lie between `first` and its root, each having issued the one before it.
-fn links(
-    first: &X509Certificate<'_>,
-    above: &[CertificateDer<'static>],
-) -> Result<usize, LoadError> {
-    let mut below = first.clone();
-    for (count, certificate) in above.iter().enumerate() {
-        let next = parse(certificate)?;
-        if below.issuer().as_raw() != next.subject().as_raw() {
-            return Err(LoadError::Order {
-                subject: next.subject().to_string(),
-                below: below.subject().to_string(),
-            });
-        }
-        // A file may end with the root; it is never sent.
-        if is_self_issued(&next) {
-            return Ok(count);
-        }
-        below = next;
-    }
-    Ok(above.len())
-}
-
-/// Signs a throw-away certificate and looks whether its issuer is byte for byte the authority's subject. rcgen keeps a
-/// name as a map, so that of two equal attributes (two OUs) one is lost and no chain would ever be found.
-fn writes_its_own_name(
-    issuer: &Issuer<'static, KeyPair>,
-    authority: &X509Certificate<'_>,
-) -> Result<bool, LoadError> {
-    let probe = CertificateParams::default()
-        .signed_by(issuer.key(), issuer)
-        .map_err(LoadError::Issuer)?;
-    Ok(parse(probe.der())?.issuer().as_raw() == authority.subject().as_raw())
-}
-
-/// Builds an [`Authority`], a sound one unless told otherwise.
-#[derive(Debug, Clone)]
-pub struct AuthorityCertificate {
-    subject: DistinguishedName,
-    key_kind: KeyKind,
-    validity: Validity,
-    path_length: Option<u8>,
-    ca: bool,
-    key_cert_sign: bool,
-}
-
-impl AuthorityCertificate {
-    pub fn new(cn: &str) -> Self {
-        Self {
-            subject: common_name(cn),
-            key_kind: KeyKind::default(),
-            validity: Validity::from_now(ROOT_DAYS),
-            path_length: None,
-            ca: true,
-            key_cert_sign: true,
-        }
-    }
-
-    #[must_use]
-    pub fn key_kind(mut self, kind: KeyKind) -> Self {
-        self.key_kind = kind;
-        self
-    }
-
-    #[must_use]
-    pub fn validity(mut self, validity: Validity) -> Self {
-        self.validity = validity;
-        self
-    }
-
-    /// How many authorities may stand between this one and a leaf. Nothing here keeps that promise: an authority with
-    /// a length of 0 signs a further one, which verifiers must refuse.
-    #[must_use]
-    pub fn path_length(mut self, length: u8) -> Self {
-        self.path_length = Some(length);
-        self
-    }
-
-    /// Broken on purpose: basicConstraints say CA:FALSE.
-    #[must_use]
-    pub fn not_a_ca(mut self) -> Self {
-        self.ca = false;
-        self
-    }
-
-    /// Broken on purpose: the key usage allows to sign CRLs, but no certificates.
-    #[must_use]
-    pub fn without_key_cert_sign(mut self) -> Self {
-        self.key_cert_sign = false;
-        self
-    }
-
-    pub fn self_signed(self) -> Result<Authority, IssueError> {
-        let (params, key) = self.parts()?;
-        let certificate = params.self_signed(&key).map_err(IssueError::Sign)?.into();
-        Ok(Authority {
-            certificate,
-            above: Vec::new(),
-            self_issued: true,
-            issuer: Issuer::new(params, key),
-        })
-    }
-
-    pub fn signed_by(self, authority: &Authority) -> Result<Authority, IssueError> {
-        let (params, key) = self.parts()?;
-        let certificate = params
-            .signed_by(&key, authority.issuer())
-            .map_err(IssueError::Sign)?
-            .into();
-        let above = authority.intermediates();
-        Ok(Authority {
-            certificate,
-            above,
-            self_issued: false,
-            issuer: Issuer::new(params, key),
-        })
-    }
-
-    fn parts(self) -> Result<(CertificateParams, KeyPair), IssueError> {
-        let mut params = parameters(self.subject, self.validity)?;
-        if self.ca {
-            params.is_ca = IsCa::Ca(match self.path_length {
-                Some(length) => BasicConstraints::Constrained(length),
-                None => BasicConstraints::Unconstrained,
-            });
-        }
-        params.key_usages = vec![KeyUsagePurpose::CrlSign];
-        if self.key_cert_sign {
-            params.key_usages.push(KeyUsagePurpose::KeyCertSign);
-        }
-        Ok((params, self.key_kind.generate()?))
-    }
-}
-
 /// Something about an authority that makes verifiers refuse what it signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthorityProblem {
@@ -378,37 +208,4 @@ impl fmt::Display for AuthorityProblem {
             Self::NotYetValid(at) => write!(f, "it is not valid before {at}"),
         }
     }
-}
-
-/// Why an authority could not be loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// What is wrong with the contents of a file.
-    #[error("{}: {error}", path.display())]
-    In {
-        path: std::path::PathBuf,
-        error: Box<LoadError>,
-    },
-    #[error("the certificate text has no certificate that can be read as PEM: {0}")]
-    CertificatePem(pem::Error),
-    #[error("the key text has no private key that can be read as PEM: {0}")]
-    KeyPem(pem::Error),
-    #[error("not an X.509 certificate: {0}")]
-    Certificate(String),
-    #[error(
-        "the private key is of no known kind (use P-256, P-384, RSA of 2048 bits or more, or Ed25519): {0}"
-    )]
-    Key(rcgen::Error),
-    #[error("the private key does not belong to the certificate of {subject:?}")]
-    KeyMismatch { subject: String },
-    #[error("the certificate of {subject:?} follows that of {below:?}, but did not issue it")]
-    Order { subject: String, below: String },
-    #[error(
-        "the subject {0:?} has an attribute twice, or two in one part, and cannot be written as an issuer's name"
-    )]
-    Subject(String),
-    #[error("the certificate cannot sign others: {0}")]
-    Issuer(rcgen::Error),
 }

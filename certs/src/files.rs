@@ -47,7 +47,7 @@ pub enum FileError {
     #[error("{} is larger than {MAX_FILE} bytes; it is no certificate or key", .0.display())]
     TooLarge(PathBuf),
     /// Somebody else could have copied the key.
-    #[error("{} is a private key that others can read (mode {mode:04o}); run: chmod 600 {}", path.display(), path.display())]
+    #[error("{} is a private key that is open to others (mode {mode:04o}); run: chmod 600 {}", path.display(), path.display())]
     KeyOpenToOthers { path: PathBuf, mode: u32 },
     /// No temporary file name could be drawn.
     #[error("the system's random number generator failed")]

@@ -17,23 +17,27 @@
 //! Nothing here is meant to guard a real fleet: keys are plain files.
 
 mod authority;
+mod authority_certificate;
 mod certificate;
 mod defect;
 mod device;
 mod files;
 mod identity;
 mod key_kind;
+mod loading;
 mod pem;
 mod server;
 mod validity;
 
-pub use authority::{Authority, AuthorityCertificate, AuthorityProblem, LoadError};
+pub use authority::{Authority, AuthorityProblem};
+pub use authority_certificate::AuthorityCertificate;
 pub use certificate::IssueError;
 pub use defect::{Defect, UnknownDefect};
 pub use device::DeviceCertificate;
 pub use files::{FileError, WrittenPair};
 pub use identity::Identity;
 pub use key_kind::{KeyKind, UnknownKeyKind};
+pub use loading::LoadError;
 /// The values that [`DeviceCertificate`] takes for its key usages.
 pub use rcgen::{ExtendedKeyUsagePurpose, KeyUsagePurpose};
 pub use server::ServerCertificate;
