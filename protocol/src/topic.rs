@@ -95,6 +95,16 @@ impl Answers {
         (covered != 0).then_some(Self(covered))
     }
 
+    /// All answers to one request.
+    pub const fn of_request(request: Request) -> Self {
+        Self(0b1111 << (request as u8 * 4))
+    }
+
+    /// Whether the two sets have an answer in common.
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// Whether the set has that answer.
     pub const fn contains(self, request: Request, suffix: Suffix) -> bool {
         self.0 & Self::bit(request, suffix) != 0

@@ -43,7 +43,7 @@ impl Default for Config {
             sessions: 100_000,
             sessions_per_identity: 4,
             subscriptions: 32,
-            packet_size: Size::from_bytes(256 * 1024),
+            packet_size: Size::kib(256),
             in_flight: 16,
             keep_alive: Duration::from_secs(30 * 60),
             lobby: Duration::from_secs(5),

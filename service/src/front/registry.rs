@@ -50,8 +50,12 @@ impl Post {
         self.listening.store(answers.bits(), Ordering::Relaxed);
     }
 
+    fn listening(&self) -> Answers {
+        Answers::from_bits(self.listening.load(Ordering::Relaxed))
+    }
+
     fn listens_to(&self, message: &AnswerMessage) -> bool {
-        message.topic_among(Answers::from_bits(self.listening.load(Ordering::Relaxed))).is_some()
+        message.topic_among(self.listening()).is_some()
     }
 }
 
@@ -96,10 +100,10 @@ impl Registry {
         }
     }
 
-    /// Whether a session of the identity other than the asking one listens for such an answer.
-    pub fn has_listener(&self, id: &RegistrationId, except: SessionNumber, message: &AnswerMessage) -> bool {
+    /// Whether a session of the identity other than the asking one listens for one of these answers.
+    pub fn has_listener(&self, id: &RegistrationId, except: SessionNumber, answers: Answers) -> bool {
         let sessions = lock(&self.sessions);
-        sessions.get(id).is_some_and(|own| own.iter().any(|entry| entry.number != except && entry.post.listens_to(message)))
+        sessions.get(id).is_some_and(|own| own.iter().any(|entry| entry.number != except && entry.post.listening().intersects(answers)))
     }
 
     /// Hands an answer to another session of the identity, or keeps it for one that subscribes soon.

@@ -18,8 +18,10 @@ use crate::domain::refusal::Refusal;
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Registrations, for example `"1000/min"`. Without it there is no limit.
+    #[serde(with = "firsthop_config::rate")]
     pub registrations: Option<RateText>,
     /// Look-ups, for example `"500/s"`. Without it there is no limit.
+    #[serde(with = "firsthop_config::rate")]
     pub lookups: Option<RateText>,
 }
 
