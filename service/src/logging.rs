@@ -1,6 +1,9 @@
 //! Logs: to standard error, as text or JSON, one event a line.
 
+use std::fs::File;
 use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Mutex;
 
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
@@ -44,4 +47,12 @@ pub fn install(config: &Config) -> Result<(), String> {
         Format::Json => tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish()),
     };
     installed.map_err(|error| error.to_string())
+}
+
+/// Sends this process's logs to a file from here on.
+pub fn install_to_file(path: &Path) -> Result<(), String> {
+    let file = File::options().create(true).append(true).open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let filter = filter("info").map_err(|error| error.to_string())?;
+    let subscriber = Subscriber::builder().with_env_filter(filter).with_writer(Mutex::new(file)).with_ansi(false).finish();
+    tracing::subscriber::set_global_default(subscriber).map_err(|error| error.to_string())
 }
