@@ -1,0 +1,3 @@
+//! The outer floor that faces the devices: listener, sessions, packets, and the trees they reach.
+
+pub mod codec;
