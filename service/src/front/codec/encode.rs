@@ -1,8 +1,8 @@
 //! From replies to bytes, through rumqttd's writers.
 //!
 //! The writers panic on codes and properties of the other version, cut long texts at 16 bits, leave
-//! half a packet behind on an error, and give a DISCONNECT without properties a wrong length. So
-//! what they get is checked and mapped first, and what a failed write left is taken back.
+//! half a packet behind on an error, and write a DISCONNECT without properties wrongly. So what they
+//! get is checked and mapped first, and what a failed write left is taken back.
 
 use bytes::{BufMut, BytesMut};
 use rumqttd::protocol::{self as wire, Protocol};
@@ -74,7 +74,13 @@ impl Encoder {
                 Some(reply) => wire::v4::V4.write(reply, out),
                 None => return Ok(0),
             },
-            Version::V5 => wire::v5::V5.write(to_v5(reply, explain), out),
+            Version::V5 => match reply {
+                Reply::Disconnect(it) if is_reason_alone(it, explain) => {
+                    write_disconnect_reason(it.reason, out);
+                    Ok(4)
+                }
+                _ => wire::v5::V5.write(to_v5(reply, explain), out),
+            },
         };
         let size = out.len() - start;
         let result = match written {
@@ -270,28 +276,33 @@ fn to_v5(reply: &Reply, explain: bool) -> wire::Packet {
             }),
         ),
         Reply::PingResp => wire::Packet::PingResp(wire::PingResp),
-        Reply::Disconnect(it) => {
-            let DisconnectReply {
-                reason,
-                server_reference,
-                problem: _,
-            } = it;
-            let bare =
-                *reason == DisconnectReason::Normal && !explained && server_reference.is_none();
-            wire::Packet::Disconnect(
-                wire::Disconnect {
-                    reason_code: reason.to_wire(),
-                },
-                // With a reason but no properties the writer announces one byte and writes two.
-                (!bare).then(|| wire::DisconnectProperties {
-                    session_expiry_interval: None,
-                    reason_string,
-                    user_properties,
-                    server_reference: server_reference.clone(),
-                }),
-            )
-        }
+        Reply::Disconnect(it) => wire::Packet::Disconnect(
+            wire::Disconnect {
+                reason_code: it.reason.to_wire(),
+            },
+            (explained || it.server_reference.is_some()).then(|| wire::DisconnectProperties {
+                session_expiry_interval: None,
+                reason_string,
+                user_properties,
+                server_reference: it.server_reference.clone(),
+            }),
+        ),
     }
+}
+
+fn is_reason_alone(it: &DisconnectReply, explain: bool) -> bool {
+    let explained = explain
+        && it.problem.as_ref().is_some_and(|problem| {
+            problem.reason_string.is_some() || !problem.user_properties.is_empty()
+        });
+    it.reason != DisconnectReason::Normal && !explained && it.server_reference.is_none()
+}
+
+/// A DISCONNECT of a reason alone, which the writer gets wrong twice: without properties it
+/// announces one byte and writes two, with empty ones it writes a normal disconnection. The form
+/// with a property length is taken because rumqttc does not read the shorter one.
+fn write_disconnect_reason(reason: DisconnectReason, out: &mut BytesMut) {
+    out.put_slice(&[0xE0, 2, reason.code(), 0]);
 }
 
 fn connack(it: &ConnAck, version: Version) -> wire::ConnAck {
