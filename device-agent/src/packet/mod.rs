@@ -99,6 +99,8 @@ pub enum PacketError {
     TooLarge(usize),
     #[error("the length of a packet is malformed")]
     Length,
+    #[error("no packet begins with the byte 0x{0:02X}")]
+    Flags(u8),
     #[error("malformed {0}: {1}")]
     Malformed(&'static str, String),
     #[error("packet type {0} has no place here")]
@@ -124,8 +126,14 @@ pub fn encode(packet: Outgoing<'_>, version: MqttVersion, into: &mut BytesMut) {
 
 /// Takes the next packet off the buffer; `None` when it is not there as a whole yet.
 pub fn decode(buffer: &mut BytesMut, version: MqttVersion) -> Result<Option<Incoming>, PacketError> {
+    let Some(first) = buffer.first() else { return Ok(None) };
+    let kind = first >> 4;
+    // Packets from a server have no flags but for PUBLISH. A peer that speaks something else is found out here, not by waiting for the
+    // rest of what looks like a packet.
+    if kind != PUBLISH && first & 0x0f != 0 {
+        return Err(PacketError::Flags(*first));
+    }
     let Some((header, length)) = frame(buffer)? else { return Ok(None) };
-    let kind = buffer.first().map_or(0, |byte| byte >> 4);
     let frame = Frame { header, bytes: buffer.split_to(length) };
     match version {
         MqttVersion::V311 => v4::decode(kind, frame),
