@@ -171,7 +171,7 @@ pub enum Error {
         reason: Option<Reason>,
     },
     /// Nothing came in time.
-    #[error("{server}: no {waiting} within {after:?}")]
+    #[error("timed out after {after:?} waiting for {waiting} of {server}")]
     TimedOut {
         /// `host:port`.
         server: String,
@@ -238,12 +238,12 @@ pub enum Waiting {
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Resolution => "address of the host",
-            Self::TcpConnection => "TCP connection",
-            Self::TlsHandshake => "end of the TLS handshake",
+            Self::Resolution => "the address",
+            Self::TcpConnection => "the TCP connection",
+            Self::TlsHandshake => "the TLS handshake",
             Self::ConnAck => "CONNACK",
             Self::SubAck => "SUBACK",
-            Self::Answer => "answer",
+            Self::Answer => "the answer",
             Self::PingResp => "PINGRESP",
         })
     }

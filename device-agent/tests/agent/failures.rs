@@ -123,7 +123,7 @@ async fn the_reason_of_a_disconnect_is_told() {
         session.send(b"\xe0\x01\x8b").await;
     })
     .await;
-    assert!(error.to_string().ends_with("while we waited for answer: server shutting down (0x8B)"), "{error}");
+    assert!(error.to_string().ends_with("while we waited for the answer: server shutting down (0x8B)"), "{error}");
 }
 
 #[tokio::test]
