@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::{Any, Document};
 use crate::{
-    Action, ApiVersion, DeviceId, ETag, ErrorCode, GroupId, HubName, OperationId, RegistrationId, RequestId, Timestamp, TrackingId,
+    Action, ApiVersion, DeviceId, ETag, ErrorCode, GroupId, HubName, OperationId, RegistrationId, RequestId, Timestamp,
+    TrackingId,
 };
 
 /// How long an answer is waited for when the request does not say, in seconds.
