@@ -102,15 +102,12 @@ impl Service {
         if !clean {
             tracing::warn!(sessions = self.door.tasks.len(), grace = ?self.grace, "not every session ended in time");
         }
-        let store = self.store;
-        if tokio::task::spawn_blocking(move || store.close()).await.is_err() {
-            tracing::error!("the store did not close");
-        }
+        self.store.close().await;
         clean
     }
 }
 
 async fn open(path: PathBuf, tuning: crate::store::Config) -> Result<RedbStore, OpenError> {
-    let opened = tokio::task::spawn_blocking(move || RedbStore::open(&path, tuning)).await;
+    let opened = tokio::task::spawn_blocking(move || RedbStore::open(path, &tuning)).await;
     opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

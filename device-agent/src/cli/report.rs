@@ -35,7 +35,7 @@ pub fn failure(error: &anyhow::Error) {
 fn registration(accepted: &Accepted) -> Vec<Line> {
     let mut lines = vec![("state", name(&accepted.state))];
     lines.extend(accepted.assigned_hub.as_ref().map(|hub| ("hub", line(hub))));
-    lines.extend(accepted.error_code.map(|code| ("errorCode", format!("{} {}", code.number(), code.name()))));
+    lines.extend(accepted.error_code.map(|code| ("errorCode", code.to_string())));
     lines.extend(accepted.error_message.as_ref().map(|message| ("message", line(message))));
     lines.push(("device", accepted.device_id.to_string()));
     lines.push(("registration", accepted.registration_id.to_string()));
@@ -62,7 +62,7 @@ fn operation(pending: &Pending) -> Vec<Line> {
 fn refusal(rejected: &Rejected) -> Vec<Line> {
     let mut lines = vec![
         ("status", rejected.status.to_string()),
-        ("errorCode", format!("{} {}", rejected.error_code.number(), rejected.error_code.name())),
+        ("errorCode", rejected.error_code.to_string()),
         ("action", name(&rejected.action)),
     ];
     lines.extend(rejected.retry_after.map(|seconds| ("Retry-After", format!("{seconds} s"))));

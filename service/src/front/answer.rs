@@ -85,7 +85,7 @@ pub fn accepted(asked: Asked, granted: Granted) -> AnswerMessage {
     let registration = granted.registration;
     let (state, substatus, error_code, error_message) = match registration.state {
         State::Assigned { substatus, .. } => (RegistrationStatus::Assigned, Some(substatus), None, None),
-        State::Failed { code, message } => (RegistrationStatus::Failed, None, Some(code), Some(message)),
+        State::Failed { code, message } => (RegistrationStatus::Failed, None, Some(code.number()), Some(message)),
     };
     let answer = Answer::Accepted(Box::new(Accepted {
         status: 200,
@@ -127,7 +127,7 @@ pub fn rejected(asked: Asked, refusal: &Refusal, registration_id: &dyn std::fmt:
     log_refusal(refusal, registration_id, tracking_id, asked.request);
     let answer = Answer::Rejected(Rejected {
         status: refusal.code.status(),
-        error_code: refusal.code,
+        error_code: refusal.code.number(),
         message: refusal.message.clone(),
         action: refusal.code.action(),
         retry_after: match refusal.code.action() {

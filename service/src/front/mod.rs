@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The front door: devices over MQTT.
 //!
 //! ```text
@@ -23,8 +22,3 @@ mod provisioning;
 mod registry;
 mod session;
 pub mod tls;
-=======
-//! The outer floor that faces the devices: listener, sessions, packets, and the trees they reach.
-
-pub mod codec;
->>>>>>> codec

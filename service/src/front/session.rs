@@ -25,7 +25,7 @@ use super::mailbox::Mail;
 use super::ordinary::Ordinary;
 use super::outbound::Outbound;
 use super::packet::connect::Accepted;
-use super::provisioning::{Progress, Working};
+use super::provisioning::Working;
 use super::registry::{Post, SessionNumber};
 
 /// What is kept allocated for reading while a session is idle.

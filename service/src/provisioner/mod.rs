@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use firsthop_protocol::{ETag, OperationId, Timestamp};
 
-use crate::domain::attestation::{self, CertificateDer, Proof};
+use rustls_pki_types::CertificateDer;
+
+use crate::domain::attestation::{self, Proof};
 use crate::domain::book::Book;
 use crate::domain::device::DeviceModel;
 use crate::domain::hub::Hubs;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use firsthop_config::{ConfigError, Located, Rate as RateText, Source};
+use firsthop_config::{ConfigError, Located, Source};
 use firsthop_protocol::body::EnrollmentName;
 use firsthop_protocol::{DeviceId, GroupId, HubName, RegistrationId};
 use rustls::pki_types::CertificateDer;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::declarations::{SchemaSource, schema};
 use crate::domain::allocation::AllocationPolicy;
 use crate::domain::attestation::{CertificateFault, EnrolledCertificate};
-use crate::domain::book::Book;
+use crate::domain::book::{Book, BookError};
 use crate::domain::device::DeviceModel;
 use crate::domain::enrollment::{Certificates, Enrollment, TopicGrants};
 use crate::domain::hub::Hubs;
@@ -138,9 +138,12 @@ pub fn book(
     match Book::new(1, entries) {
         Ok(book) => Some(book),
         Err(error) => {
-            // The second of the two that do not go together.
-            let at = names.iter().rposition(|name| error.concerns(name)).and_then(|at| places.get(at)).copied().unwrap_or_default();
-            errors.push(source.error(at, error.to_string()));
+            let concerned = match &error {
+                BookError::DuplicateName(name) | BookError::NotACa(name) => name.clone(),
+                BookError::SharedCa { second, .. } => EnrollmentName::Group(second.clone()),
+            };
+            let at = names.iter().rposition(|name| *name == concerned).and_then(|at| places.get(at)).copied();
+            errors.push(source.error(at.unwrap_or_default(), error.to_string()));
             None
         }
     }
