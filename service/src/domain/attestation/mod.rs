@@ -1,11 +1,23 @@
 //! Attestation by X.509 (rules B1 to B3): who a certificate chain proves its holder to be.
 
+mod anchors;
+mod enrolled;
+mod name;
+mod presented;
+mod signature;
+
 use std::fmt;
 use std::sync::Arc;
 
-use firsthop_protocol::{RegistrationId, Timestamp};
+use firsthop_protocol::{ErrorCode, RegistrationId, Timestamp};
+use rustls_pki_types::CertificateDer;
 
+use super::book::Book;
 use super::enrollment::Enrollment;
+use super::refusal::Refusal;
+
+pub(super) use anchors::AnchorIndex;
+pub use enrolled::{CertificateFault, EnrolledCertificate};
 
 /// SHA-256 of a certificate's DER.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,12 +35,6 @@ impl fmt::Debug for Thumbprint {
     }
 }
 
-/// A certificate of an enrollment entry.
-#[derive(Debug)]
-pub struct EnrolledCertificate {
-    pub thumbprint: Thumbprint,
-}
-
 /// What a chain proved: an identity, under an enrollment, for a time.
 #[derive(Debug, Clone)]
 pub struct Proof {
@@ -40,4 +46,10 @@ pub struct Proof {
     pub valid_from: Timestamp,
     /// The first moment at which one no longer is.
     pub valid_until: Timestamp,
+}
+
+/// Judges a presented chain, leaf first, at the time `now`.
+pub fn judge(chain: &[CertificateDer<'_>], book: &Book, now: Timestamp) -> Result<Proof, Refusal> {
+    let _ = (chain, book, now);
+    Err(Refusal::new(ErrorCode::NotEnrolled, "no enrollment accepts these credentials"))
 }
