@@ -98,17 +98,17 @@ impl EnrolledCertificate {
 
     /// The subject, for display.
     pub fn subject(&self) -> String {
-        self.read(|cert| name::distinguished(cert.subject()))
+        self.read(|cert| name::distinguished(cert.subject())).unwrap_or_default()
     }
 
     /// The issuer, for display.
     pub fn issuer(&self) -> String {
-        self.read(|cert| name::distinguished(cert.issuer()))
+        self.read(|cert| name::distinguished(cert.issuer())).unwrap_or_default()
     }
 
     /// The serial number in hexadecimal digits.
     pub fn serial(&self) -> String {
-        self.read(|cert| presented::serial(cert))
+        self.read(|cert| presented::serial(cert)).unwrap_or_default()
     }
 
     pub fn not_before(&self) -> Timestamp {
@@ -139,8 +139,8 @@ impl EnrolledCertificate {
     }
 
     /// Display is rare and entries are many: the texts are read anew instead of kept.
-    pub(super) fn read<T: Default>(&self, read: impl FnOnce(&X509Certificate<'_>) -> T) -> T {
-        presented::read(&self.der).map_or_else(|_| T::default(), |cert| read(&cert))
+    pub(super) fn read<T>(&self, read: impl FnOnce(&X509Certificate<'_>) -> T) -> Option<T> {
+        presented::read(&self.der).ok().map(|cert| read(&cert))
     }
 }
 
