@@ -1,3 +1,4 @@
 //! Firsthop: a device provisioning service that is an MQTT broker.
 
 pub mod domain;
+pub mod store;
