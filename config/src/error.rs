@@ -122,7 +122,9 @@ fn shortened(message: &str) -> String {
     let chars: Vec<char> = message.chars().map(visible).collect();
     let half = MAX_MESSAGE_CHARS / 2;
     match (chars.get(..half), chars.get(chars.len().saturating_sub(half)..)) {
-        (Some(head), Some(tail)) if chars.len() > MAX_MESSAGE_CHARS => head.iter().chain(&['.', '.', '.']).chain(tail).collect(),
+        (Some(head), Some(tail)) if chars.len() > MAX_MESSAGE_CHARS => {
+            head.iter().chain(&['.', '.', '.']).chain(tail).collect()
+        }
         _ => chars.into_iter().collect(),
     }
 }

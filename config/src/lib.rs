@@ -121,7 +121,13 @@ fn read<T: DeserializeOwned>(
     }
 }
 
-fn report(error: &toml::de::Error, span: Span, tree: &DeTable<'_>, source: &Source, overrides: &Overrides) -> ConfigError {
+fn report(
+    error: &toml::de::Error,
+    span: Span,
+    tree: &DeTable<'_>,
+    source: &Source,
+    overrides: &Overrides,
+) -> ConfigError {
     let mut message = explain::explain(error.message(), merge::table_of_key(tree, span).as_deref());
     if let Some(note) = overrides.note(span) {
         message.push_str(&note);

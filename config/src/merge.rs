@@ -8,7 +8,11 @@ use crate::overrides::{Override, Overrides};
 use crate::source::{Source, Span};
 
 /// The file's tree with all overrides in it. What an override sets replaces what the file has there.
-pub(crate) fn merged<'t>(file: &DeTable<'t>, overrides: &'t Overrides, source: &Source) -> Result<DeTable<'t>, ConfigError> {
+pub(crate) fn merged<'t>(
+    file: &DeTable<'t>,
+    overrides: &'t Overrides,
+    source: &Source,
+) -> Result<DeTable<'t>, ConfigError> {
     let mut root = file.clone();
     let mut problems = Vec::new();
     for item in overrides.iter() {

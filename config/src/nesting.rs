@@ -40,7 +40,10 @@ fn check_depth<'n, 't: 'n>(roots: impl IntoIterator<Item = &'n Spanned<DeValue<'
     let mut open: Vec<_> = roots.into_iter().map(|node| (node, 1)).collect();
     while let Some((node, depth)) = open.pop() {
         if depth > MAX_DEPTH {
-            return Err(ParseError { span: node.span().into(), message: format!("nested more than {MAX_DEPTH} levels deep") });
+            return Err(ParseError {
+                span: node.span().into(),
+                message: format!("nested more than {MAX_DEPTH} levels deep"),
+            });
         }
         match node.get_ref() {
             DeValue::Table(table) => open.extend(table.values().map(|child| (child, depth + 1))),

@@ -57,7 +57,11 @@ enum Reading {
 }
 
 impl Overrides {
-    pub(crate) fn collect(env: impl IntoIterator<Item = (String, String)>, prefix: &str, source: &mut Source) -> Result<Self, ConfigError> {
+    pub(crate) fn collect(
+        env: impl IntoIterator<Item = (String, String)>,
+        prefix: &str,
+        source: &mut Source,
+    ) -> Result<Self, ConfigError> {
         let mut variables: Vec<_> = env.into_iter().filter(|(name, _)| name.starts_with(prefix)).collect();
         variables.sort();
         let mut items = Vec::with_capacity(variables.len());

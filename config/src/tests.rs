@@ -169,8 +169,14 @@ fn wrong_types_and_ranges_are_told_in_words() {
         ("listener = 1", "1:12: invalid type: integer `1`, expected a table"),
         ("hubs = {}", "1:8: invalid type: table, expected an array"),
         ("listener.hosts = ['a', 2]", "1:24: invalid type: integer `2`, expected a string"),
-        ("listener.handshake_timeout = 30", "1:30: a duration needs a unit: write \"30s\" for seconds (also ms, m, h, d)"),
-        ("listener.max_packet = -1", "1:23: invalid value: integer `-1`, expected a size such as \"64KiB\", or a number of bytes"),
+        (
+            "listener.handshake_timeout = 30",
+            "1:30: a duration needs a unit: write \"30s\" for seconds (also ms, m, h, d)",
+        ),
+        (
+            "listener.max_packet = -1",
+            "1:23: invalid value: integer `-1`, expected a size such as \"64KiB\", or a number of bytes",
+        ),
         (
             "listener.max_packet = '5K'",
             "1:23: `K` is not a unit of size: write B, kB, MB, GB, TB (thousands) or KiB, MiB, GiB, TiB (1024s)",
@@ -253,8 +259,12 @@ fn a_setting_that_wants_text_takes_values_that_look_like_something_else() {
 
 #[test]
 fn several_variables_may_be_read_as_text() {
-    let pairs =
-        [("FIRSTHOP__TOKEN", "1"), ("FIRSTHOP__GROUPS__A__HUB", "2"), ("FIRSTHOP__GROUPS__B__HUB", "3"), ("FIRSTHOP__LISTENER__PORT", "4")];
+    let pairs = [
+        ("FIRSTHOP__TOKEN", "1"),
+        ("FIRSTHOP__GROUPS__A__HUB", "2"),
+        ("FIRSTHOP__GROUPS__B__HUB", "3"),
+        ("FIRSTHOP__LISTENER__PORT", "4"),
+    ];
     let settings = read_with("", &pairs).unwrap();
     assert_eq!(settings.token.as_deref(), Some("1"));
     assert_eq!((settings.groups["a"].hub.as_str(), settings.groups["b"].hub.as_str()), ("2", "3"));
@@ -268,8 +278,16 @@ fn a_wrong_variable_is_named() {
         ("FIRSTHOP__LISTNER__PORT", "1", "unknown field `listner`, did you mean `listener`?"),
         ("FIRSTHOP__LISTENER__PORT", "x", "invalid type: string \"x\", expected a whole number from 0 to 65535"),
         ("FIRSTHOP__LISTENER__PORT", "", "invalid type: string \"\", expected a whole number from 0 to 65535"),
-        ("FIRSTHOP__LISTENER__PORT", "70000", "invalid value: integer `70000`, expected a whole number from 0 to 65535"),
-        ("FIRSTHOP__LISTENER__HANDSHAKE_TIMEOUT", "30", "a duration needs a unit: write \"30s\" for seconds (also ms, m, h, d)"),
+        (
+            "FIRSTHOP__LISTENER__PORT",
+            "70000",
+            "invalid value: integer `70000`, expected a whole number from 0 to 65535",
+        ),
+        (
+            "FIRSTHOP__LISTENER__HANDSHAKE_TIMEOUT",
+            "30",
+            "a duration needs a unit: write \"30s\" for seconds (also ms, m, h, d)",
+        ),
         ("FIRSTHOP__GROUPS__A", "{ hubb = 'x' }", "unknown field `hubb` in [groups.a], did you mean `hub`?"),
         (
             "FIRSTHOP__LISTENER__HOSTS",
@@ -403,7 +421,10 @@ fn what_is_shown_is_bounded_and_cannot_steer_a_terminal() {
     assert!(told.len() < 500, "{told}");
     let told = error(&format!("\"{}\\u001b[2J\" = 1", "k".repeat(5000)));
     assert!(told.chars().count() < 1500 && !told.contains('\u{1b}'), "{told}");
-    assert!(told.lines().next().unwrap().ends_with("expected one of `listener`, `hubs`, `groups`, `token`, `free`"), "{told}");
+    assert!(
+        told.lines().next().unwrap().ends_with("expected one of `listener`, `hubs`, `groups`, `token`, `free`"),
+        "{told}"
+    );
     let told = error("\"\\u001b[2J\" = 1");
     assert!(!told.contains('\u{1b}'), "{told}");
 }

@@ -68,7 +68,12 @@ impl Client {
         if client_id.len() > usize::from(u16::MAX) || client_id.contains('\0') {
             return Err(SetupError::ClientId);
         }
-        Ok(Self { endpoint: endpoint.clone(), config: tls::client_config(endpoint, credentials)?, client_id: client_id.into(), options })
+        Ok(Self {
+            endpoint: endpoint.clone(),
+            config: tls::client_config(endpoint, credentials)?,
+            client_id: client_id.into(),
+            options,
+        })
     }
 
     /// One attempt: address, TCP, TLS, CONNECT and its CONNACK, all within the options' time-out.

@@ -142,15 +142,21 @@ impl Connection {
                     // Below 0x80 lies one failure: nobody listens for the answer (0x10).
                     if code != 0 {
                         let reason = Reason::of_v5(code, words);
-                        return Err(Error::PublicationRefused { server: self.endpoint.to_string(), topic: request.topic(), reason });
+                        return Err(Error::PublicationRefused {
+                            server: self.endpoint.to_string(),
+                            topic: request.topic(),
+                            reason,
+                        });
                     }
                     acknowledged = true;
                 }
-                Incoming::Publish { topic, body, .. } => match self.answer(request, &rid, &topic, body, acknowledged)? {
-                    Some(reply) if matches!(reply.answer, Answer::Pending(_)) => pending = Some(reply),
-                    Some(reply) => return Ok(reply),
-                    None => tracing::debug!(topic, "ignored an answer to another request"),
-                },
+                Incoming::Publish { topic, body, .. } => {
+                    match self.answer(request, &rid, &topic, body, acknowledged)? {
+                        Some(reply) if matches!(reply.answer, Answer::Pending(_)) => pending = Some(reply),
+                        Some(reply) => return Ok(reply),
+                        None => tracing::debug!(topic, "ignored an answer to another request"),
+                    }
+                }
                 Incoming::ConnAck { .. } => return Err(self.out_of_place(&packet)),
                 // Of a request that its caller gave up.
                 _ => {}
@@ -223,7 +229,9 @@ impl Connection {
         body: Bytes,
         acknowledged: bool,
     ) -> Result<Option<Reply>, Error> {
-        let Some(suffix) = SUFFIXES.into_iter().find(|suffix| topic::answer(request, *suffix) == topic) else { return Ok(None) };
+        let Some(suffix) = SUFFIXES.into_iter().find(|suffix| topic::answer(request, *suffix) == topic) else {
+            return Ok(None);
+        };
         let format = Format::sniff(&body).unwrap_or(self.format);
         match read(suffix, &body, format) {
             Ok(answer) => {
@@ -233,9 +241,11 @@ impl Connection {
                 };
                 Ok(ours.then_some(Reply { answer, body, format }))
             }
-            Err(source) if acknowledged => {
-                Err(Error::MalformedAnswer { server: self.endpoint.to_string(), topic: topic::answer(request, suffix), source })
-            }
+            Err(source) if acknowledged => Err(Error::MalformedAnswer {
+                server: self.endpoint.to_string(),
+                topic: topic::answer(request, suffix),
+                source,
+            }),
             Err(_) => Ok(None),
         }
     }
@@ -308,7 +318,10 @@ impl Connection {
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection").field("endpoint", &self.endpoint.to_string()).field("mqtt", &self.version()).finish_non_exhaustive()
+        f.debug_struct("Connection")
+            .field("endpoint", &self.endpoint.to_string())
+            .field("mqtt", &self.version())
+            .finish_non_exhaustive()
     }
 }
 

@@ -37,8 +37,9 @@ impl Credentials {
     /// A DER chain, leaf first, and the leaf's key.
     pub fn from_der(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, SetupError> {
         let registration_id = chain.first().and_then(|leaf| registration_id(leaf));
-        let certified = CertifiedKey::from_der(chain, key, tls::provider())
-            .map_err(|error| SetupError::Credentials { origin: "certificate and key".into(), message: tls::unusable_key(&error) })?;
+        let certified = CertifiedKey::from_der(chain, key, tls::provider()).map_err(|error| {
+            SetupError::Credentials { origin: "certificate and key".into(), message: tls::unusable_key(&error) }
+        })?;
         Ok(Self { resolver: Arc::new(SingleCertAndKey::from(certified)), registration_id })
     }
 

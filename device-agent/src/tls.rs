@@ -34,9 +34,11 @@ pub fn client_config(endpoint: &Endpoint, credentials: &Credentials) -> Result<A
 pub fn failure(error: io::Error, endpoint: &Endpoint, waiting: Waiting) -> Error {
     let server = || endpoint.to_string();
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::InvalidCertificate(reason)) => {
-            Error::ServerNotTrusted { server: server(), reason: reason.to_string(), roots: endpoint.roots.origin.to_string() }
-        }
+        Some(rustls::Error::InvalidCertificate(reason)) => Error::ServerNotTrusted {
+            server: server(),
+            reason: reason.to_string(),
+            roots: endpoint.roots.origin.to_string(),
+        },
         Some(rustls::Error::AlertReceived(alert)) if is_about_our_certificate(*alert) => {
             Error::CertificateRefused { server: server(), alert: format!("{alert:?}") }
         }
@@ -55,7 +57,9 @@ pub fn failure(error: io::Error, endpoint: &Endpoint, waiting: Waiting) -> Error
 /// In words, why a certificate and a key cannot be used.
 pub fn unusable_key(error: &rustls::Error) -> String {
     match error {
-        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => "the key does not belong to the certificate".into(),
+        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+            "the key does not belong to the certificate".into()
+        }
         other => other.to_string(),
     }
 }

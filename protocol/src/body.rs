@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::{Any, Document};
 use crate::{
-    Action, ApiVersion, DeviceId, ETag, GroupId, HubName, OperationId, RegistrationId, RequestId, Timestamp,
-    TrackingId,
+    Action, ApiVersion, DeviceId, ETag, GroupId, HubName, OperationId, RegistrationId, RequestId, Timestamp, TrackingId,
 };
 
 /// How long an answer is waited for when the request does not say, in seconds.

@@ -39,8 +39,16 @@ pub fn of_answer(answer: &Answer) -> u8 {
 
 pub fn of_error(error: &Error) -> u8 {
     match error {
-        Error::Resolve { .. } | Error::Connect { .. } | Error::Closed { .. } | Error::TimedOut { .. } | Error::Io { .. } => UNAVAILABLE,
-        Error::ConnectionRefused { reason, .. } | Error::PublicationRefused { reason, .. } if is_passing(reason.code) => UNAVAILABLE,
+        Error::Resolve { .. }
+        | Error::Connect { .. }
+        | Error::Closed { .. }
+        | Error::TimedOut { .. }
+        | Error::Io { .. } => UNAVAILABLE,
+        Error::ConnectionRefused { reason, .. } | Error::PublicationRefused { reason, .. }
+            if is_passing(reason.code) =>
+        {
+            UNAVAILABLE
+        }
         Error::CertificateRefused { .. }
         | Error::ConnectionRefused { .. }
         | Error::SubscriptionRefused { .. }

@@ -28,7 +28,9 @@ fn text(argument: &str) -> Result<String, String> {
     let Some(path) = argument.strip_prefix('@') else { return Ok(argument.to_owned()) };
     let mut text = String::new();
     let limit = MAX_REQUEST as u64 + 1;
-    File::open(path).and_then(|file| file.take(limit).read_to_string(&mut text)).map_err(|error| format!("cannot read {path}: {error}"))?;
+    File::open(path)
+        .and_then(|file| file.take(limit).read_to_string(&mut text))
+        .map_err(|error| format!("cannot read {path}: {error}"))?;
     if text.len() > MAX_REQUEST {
         return Err(format!("{path} is larger than the {MAX_REQUEST} bytes that a request may have"));
     }

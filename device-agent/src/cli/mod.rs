@@ -22,7 +22,9 @@ pub async fn run(args: Args) -> u8 {
             let request = register.request();
             (&register.connection, exchange(&register.connection, Request::Register(&request)).await)
         }
-        Command::Status(status) => (&status.connection, exchange(&status.connection, Request::Status(&status.request())).await),
+        Command::Status(status) => {
+            (&status.connection, exchange(&status.connection, Request::Status(&status.request())).await)
+        }
     };
     match outcome {
         Ok(reply) => {

@@ -46,7 +46,9 @@ fn registration(accepted: &Accepted) -> Vec<Line> {
     lines.push(("created", accepted.created.to_string()));
     lines.push(("updated", accepted.last_updated.to_string()));
     lines.extend(accepted.payload.as_ref().map(|payload| ("payload", payload.0.to_string())));
-    lines.extend(accepted.resources.as_ref().map(|resources| ("resources", Value::Object(resources.0.clone()).to_string())));
+    lines.extend(
+        accepted.resources.as_ref().map(|resources| ("resources", Value::Object(resources.0.clone()).to_string())),
+    );
     lines
 }
 
@@ -75,7 +77,9 @@ fn json(reply: &Reply) -> String {
     let body = match reply.format {
         Format::Json => String::from_utf8_lossy(&reply.body).into_owned(),
         // Read as a free document, so that fields which this version does not know are kept.
-        Format::Cbor => codec::decode::<Any>(&reply.body, Format::Cbor).map_or_else(|_| to_json(&reply.answer), |any| to_json(&any)),
+        Format::Cbor => {
+            codec::decode::<Any>(&reply.body, Format::Cbor).map_or_else(|_| to_json(&reply.answer), |any| to_json(&any))
+        }
     };
     body + "\n"
 }

@@ -192,7 +192,10 @@ mod tests {
         let connect = Outgoing::Connect { client_id: "d1", keep_alive: 60 };
         assert_eq!(bytes_of(connect, MqttVersion::V311), b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02d1");
         // MQTT 5 adds the largest packet that we read (0x27).
-        assert_eq!(bytes_of(connect, MqttVersion::V5), b"\x10\x14\x00\x04MQTT\x05\x02\x00\x3c\x05\x27\x00\x01\x00\x00\x00\x02d1");
+        assert_eq!(
+            bytes_of(connect, MqttVersion::V5),
+            b"\x10\x14\x00\x04MQTT\x05\x02\x00\x3c\x05\x27\x00\x01\x00\x00\x00\x02d1"
+        );
     }
 
     #[test]
@@ -238,7 +241,10 @@ mod tests {
             read(b"\x20\x03\x00\xee\x00", MqttVersion::V5),
             Ok(Some(Incoming::ConnAck { code: 0xee, words: None, keep_alive: None }))
         );
-        assert_eq!(read(b"\x20\x02\x00\xee", MqttVersion::V311), Ok(Some(Incoming::ConnAck { code: 0xee, words: None, keep_alive: None })));
+        assert_eq!(
+            read(b"\x20\x02\x00\xee", MqttVersion::V311),
+            Ok(Some(Incoming::ConnAck { code: 0xee, words: None, keep_alive: None }))
+        );
     }
 
     #[test]

@@ -8,8 +8,8 @@ use firsthop_agent::{Endpoint, MqttVersion};
 use firsthop_protocol::body::{EnrollmentName, RegistrationStatus, Substatus};
 use firsthop_protocol::topic::{self, Suffix};
 use firsthop_protocol::{
-    Accepted, Answer, DeviceId, ETag, ErrorCode, Format, GroupId, OperationId, Pending, RegisterRequest, RegistrationId, Rejected,
-    RequestId, StatusRequest, Timestamp, TrackingId, codec,
+    Accepted, Answer, DeviceId, ETag, ErrorCode, Format, GroupId, OperationId, Pending, RegisterRequest,
+    RegistrationId, Rejected, RequestId, StatusRequest, Timestamp, TrackingId, codec,
 };
 use rumqttc::mqttbytes::v4;
 use rumqttc::v5::mqttbytes::v5;
@@ -68,7 +68,8 @@ impl Broker {
             let (socket, _) = listener.accept().await.unwrap();
             // A refused handshake is the client's to report.
             let Ok(stream) = acceptor.accept(socket).await else { return };
-            script(Session { stream, incoming: BytesMut::new(), version: MqttVersion::V5, client_id: String::new() }).await;
+            script(Session { stream, incoming: BytesMut::new(), version: MqttVersion::V5, client_id: String::new() })
+                .await;
         });
         Self { port, script }
     }
@@ -99,12 +100,16 @@ impl Session {
         assert_eq!(&frame[2..8], b"\x00\x04MQTT");
         if frame[8] == 5 {
             self.version = MqttVersion::V5;
-            let Ok(v5::Packet::Connect(connect, None, None)) = v5::Packet::read(&mut frame, None) else { panic!("no CONNECT") };
+            let Ok(v5::Packet::Connect(connect, None, None)) = v5::Packet::read(&mut frame, None) else {
+                panic!("no CONNECT")
+            };
             assert!(connect.clean_start);
             self.client_id = connect.client_id;
         } else {
             self.version = MqttVersion::V311;
-            let Ok(v4::Packet::Connect(connect)) = v4::Packet::read(&mut frame, usize::MAX) else { panic!("no CONNECT") };
+            let Ok(v4::Packet::Connect(connect)) = v4::Packet::read(&mut frame, usize::MAX) else {
+                panic!("no CONNECT")
+            };
             assert!(connect.clean_session);
             self.client_id = connect.client_id;
         }
@@ -194,7 +199,8 @@ impl Session {
     /// The same with QoS 1; waits until the client has acknowledged it.
     pub async fn answer_acknowledged(&mut self, asked: &Asked, answer: &Answer) {
         let Answer::Pending(_) = answer else { panic!("for pending answers") };
-        self.publish(topic::answer(asked.request, Suffix::Pending), &codec::encode(answer, asked.format), Some(0x1234)).await;
+        self.publish(topic::answer(asked.request, Suffix::Pending), &codec::encode(answer, asked.format), Some(0x1234))
+            .await;
         assert_eq!(&self.frame().await[..], b"\x40\x02\x12\x34");
     }
 
@@ -209,7 +215,8 @@ impl Session {
             MqttVersion::V5 => {
                 use rumqttc::v5::mqttbytes::QoS;
                 let qos = if packet_id.is_some() { QoS::AtLeastOnce } else { QoS::AtMostOnce };
-                let publish = v5::Publish { pkid: packet_id.unwrap_or(0), ..v5::Publish::new(topic, qos, body.to_vec(), None) };
+                let publish =
+                    v5::Publish { pkid: packet_id.unwrap_or(0), ..v5::Publish::new(topic, qos, body.to_vec(), None) };
                 v5::Packet::Publish(publish).write(&mut into, None).unwrap();
             }
         }

@@ -70,8 +70,16 @@ async fn register_sends_its_options_and_prints_the_assignment() {
         .await;
         let folder = files();
         std::fs::write(folder.path().join("metadata.json"), r#"{"site":"lisbon"}"#).unwrap();
-        let mut arguments = vec!["register", "--mqtt", mqtt, "--format", format, "--rid", "r-1", "--metadata", "@metadata.json"];
-        arguments.extend(["--endpoint", "ssh=ssh://10.0.0.7", "--endpoint", "web=https://10.0.0.7", "--model", "dtmi:x;1"]);
+        let mut arguments =
+            vec!["register", "--mqtt", mqtt, "--format", format, "--rid", "r-1", "--metadata", "@metadata.json"];
+        arguments.extend([
+            "--endpoint",
+            "ssh=ssh://10.0.0.7",
+            "--endpoint",
+            "web=https://10.0.0.7",
+            "--model",
+            "dtmi:x;1",
+        ]);
         arguments.extend(["--payload", "[1]", "--wait", "3"]);
         let output = run(folder.path(), broker.port, &arguments).await;
         assert_eq!(text(&output.stderr), "");

@@ -30,7 +30,14 @@ async fn a_registration_is_sent_whole_and_its_answer_comes_back() {
             session.welcome().await;
             assert_eq!(session.client_id, "dev-1", "the leaf's common name in lower case");
             let filters = session.subscribed().await;
-            assert_eq!(filters, ["$provisioning/register/accepted", "$provisioning/register/rejected", "$provisioning/register/pending"]);
+            assert_eq!(
+                filters,
+                [
+                    "$provisioning/register/accepted",
+                    "$provisioning/register/rejected",
+                    "$provisioning/register/pending"
+                ]
+            );
             let asked = session.asked().await;
             assert_eq!(asked.topic, "$provisioning/register");
             let body: RegisterRequest = codec::decode(&asked.body, asked.format).unwrap();

@@ -2,7 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use firsthop_agent::{Connection, Credentials, Endpoint, Error, MqttVersion, Options, SetupError, TrustedRoots, Waiting};
+use firsthop_agent::{
+    Connection, Credentials, Endpoint, Error, MqttVersion, Options, SetupError, TrustedRoots, Waiting,
+};
 use firsthop_protocol::RegisterRequest;
 use tokio::net::TcpListener;
 
@@ -128,7 +130,9 @@ async fn the_reason_of_a_disconnect_is_told() {
 
 #[tokio::test]
 async fn a_refused_subscription_names_the_filter() {
-    for (mqtt, code, meaning) in [(MqttVersion::V311, 0x80, "failure (0x80)"), (MqttVersion::V5, 0x87, "not authorized (0x87)")] {
+    for (mqtt, code, meaning) in
+        [(MqttVersion::V311, 0x80, "failure (0x80)"), (MqttVersion::V5, 0x87, "not authorized (0x87)")]
+    {
         let broker = Broker::start(move |mut session| async move {
             session.welcome().await;
             let (packet_id, _) = session.subscribe().await;
@@ -273,10 +277,14 @@ fn files_without_certificate_or_key_are_named() {
     std::fs::write(&empty, "").unwrap();
     std::fs::set_permissions(&empty, std::fs::Permissions::from_mode(0o600)).unwrap();
     assert!(matches!(TrustedRoots::from_pem_file(&empty), Err(SetupError::NoCertificate { path }) if path == empty));
-    assert!(matches!(TrustedRoots::from_pem_file(&missing), Err(SetupError::Unreadable { path, .. }) if path == missing));
+    assert!(
+        matches!(TrustedRoots::from_pem_file(&missing), Err(SetupError::Unreadable { path, .. }) if path == missing)
+    );
     let chain = folder.path().join("dev.pem");
     std::fs::write(&chain, &DEVICE.chain_pem).unwrap();
-    assert!(matches!(Credentials::from_pem_files(&chain, &empty), Err(SetupError::NoPrivateKey { path }) if path == empty));
+    assert!(
+        matches!(Credentials::from_pem_files(&chain, &empty), Err(SetupError::NoPrivateKey { path }) if path == empty)
+    );
 }
 
 #[test]

@@ -39,7 +39,12 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        Identity { chain_pem: certificate.pem(), key_pem: key.serialize_pem(), certificate: certificate.into(), key: key.serialize_der() }
+        Identity {
+            chain_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
+            certificate: certificate.into(),
+            key: key.serialize_der(),
+        }
     }
 
     pub fn roots(&self) -> TrustedRoots {
