@@ -1,2 +1,4 @@
-//! (being built)
+//! Firsthop: a device provisioning service that is an MQTT broker.
+
+pub mod domain;
 pub mod front;
