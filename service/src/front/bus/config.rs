@@ -29,7 +29,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             links: 10_000,
-            filters_per_link: 20,
+            filters_per_link: 32,
             filters: 1_000,
             log_size: Size::kib(128),
             waiting: 1_000,
