@@ -115,8 +115,3 @@ fn individual<'b>(
     leaf::usage(leaf).map_err(|fault| fault.by(&entry.name))?;
     Ok(certificate)
 }
-#[derive(serde::Serialize)]
-pub struct Expl;
-impl std::fmt::Display for Expl { fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result { Ok(()) } }
-impl Expl { pub fn is_accepted(&self) -> bool { true } }
-pub fn explain(_c: &[CertificateDer<'_>], _b: &Book, _n: Timestamp) -> Expl { Expl }
