@@ -108,7 +108,7 @@ impl EnrolledCertificate {
 
     /// The serial number in hexadecimal digits.
     pub fn serial(&self) -> String {
-        self.read(|cert| presented::serial(cert)).unwrap_or_default()
+        self.read(presented::serial).unwrap_or_default()
     }
 
     pub fn not_before(&self) -> Timestamp {

@@ -3,19 +3,20 @@
 mod anchors;
 mod chain;
 mod enrolled;
+mod explain;
 mod fault;
 mod leaf;
 mod name;
 mod path;
 mod presented;
 mod signature;
+mod summary;
 
 use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use firsthop_protocol::{RegistrationId, Timestamp};
-use rustls_pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
 
 use super::book::Book;
@@ -28,6 +29,9 @@ use fault::{Fault, Place};
 pub(super) use anchors::AnchorIndex;
 pub use chain::{MAX_CHAIN_BYTES, MAX_CHAIN_LEN};
 pub use enrolled::{CertificateFault, EnrolledCertificate};
+pub use explain::{Explanation, Problem, explain};
+pub use rustls_pki_types::CertificateDer;
+pub use summary::{Content, Role, Summary};
 
 /// SHA-256 of a certificate's DER.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,7 +77,7 @@ struct Accepted<'b> {
 }
 
 /// The rules, in their order. Everything that judges a chain ends here.
-fn examine<'b>(chain: &[CertificateDer<'_>], book: &'b Book, now: Timestamp) -> Result<Accepted<'b>, Fault> {
+fn examine<'b>(chain: &[CertificateDer<'_>], book: &'b Book, now: Timestamp) -> Result<Accepted<'b>, Box<Fault>> {
     let chain = Chain::new(chain)?;
     let leaf = chain.leaf()?;
     leaf::refuse_unknown_critical(leaf, Place::Certificate(0))?;
@@ -101,7 +105,7 @@ fn individual<'b>(
     presented: Thumbprint,
     entry: &'b Enrollment,
     now: Timestamp,
-) -> Result<&'b EnrolledCertificate, Fault> {
+) -> Result<&'b EnrolledCertificate, Box<Fault>> {
     let enrolled = |certificate: &&EnrolledCertificate| verify_slices_are_equal(&certificate.thumbprint.0, &presented.0).is_ok();
     let Some(certificate) = entry.certificates.iter().find(enrolled) else {
         let detail = format!("the individual enrollment decides, and {presented} is neither its primary nor its secondary certificate");

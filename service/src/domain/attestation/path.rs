@@ -44,7 +44,7 @@ pub(super) struct Found<'b> {
 }
 
 /// Finds the group that decides, and asks it.
-pub(super) fn find<'b>(chain: &Chain<'_>, anchors: &'b AnchorIndex, now: Timestamp) -> Result<Found<'b>, Fault> {
+pub(super) fn find<'b>(chain: &Chain<'_>, anchors: &'b AnchorIndex, now: Timestamp) -> Result<Found<'b>, Box<Fault>> {
     let leaf_der = chain.der(0).ok_or_else(|| chain.not_enrolled(Place::Chain))?;
     let leaf = chain.leaf()?;
     let end_entity = EndEntityCert::try_from(leaf_der)
@@ -75,20 +75,20 @@ enum Attempt<'b> {
     /// It did not sign. Another may have.
     Foreign,
     /// It did, but further down a certificate was not signed by the one above it.
-    Broken(Fault),
+    Broken(Box<Fault>),
     /// It did, and so its group decides.
-    Decided(Result<Found<'b>, Fault>),
+    Decided(Result<Found<'b>, Box<Fault>>),
 }
 
 /// What looking for enrolled issuers of a path's last certificate led to.
 enum Level<'b> {
     None,
-    Broken(Fault),
-    Decided(Result<Found<'b>, Fault>),
+    Broken(Box<Fault>),
+    Decided(Result<Found<'b>, Box<Fault>>),
 }
 
 impl<'b> Walk<'_, '_, 'b> {
-    fn run(&self) -> Result<Found<'b>, Fault> {
+    fn run(&self) -> Result<Found<'b>, Box<Fault>> {
         let mut steps = vec![Step { at: 0, below: None }];
         let mut broken = None;
         let mut looked_up = String::new();
@@ -153,10 +153,10 @@ impl<'b> Walk<'_, '_, 'b> {
         }
     }
 
-    fn level(&self, path: &[usize]) -> Result<Level<'b>, Fault> {
+    fn level(&self, path: &[usize]) -> Result<Level<'b>, Box<Fault>> {
         let Some(top) = path.last().and_then(|at| self.chain.certificate(*at)) else { return Ok(Level::None) };
         let candidates = self.anchors.candidates(presented::name_content(top.issuer()), presented::authority_key_id(top));
-        let mut decided: Option<(&Arc<Enrollment>, Fault)> = None;
+        let mut decided: Option<(&Arc<Enrollment>, Box<Fault>)> = None;
         for candidate in candidates.take(MAX_TRIES_PER_LEVEL) {
             // After a group has decided, only its own other certificate can change its mind: the same CA, renewed with the same key.
             if decided.as_ref().is_some_and(|(enrollment, _)| !Arc::ptr_eq(enrollment, candidate.enrollment)) {
@@ -172,7 +172,7 @@ impl<'b> Walk<'_, '_, 'b> {
         Ok(decided.map_or(Level::None, |(_, fault)| Level::Decided(Err(fault))))
     }
 
-    fn attempt(&self, path: &[usize], top: &X509Certificate<'_>, candidate: Candidate<'b>) -> Result<Attempt<'b>, Fault> {
+    fn attempt(&self, path: &[usize], top: &X509Certificate<'_>, candidate: Candidate<'b>) -> Result<Attempt<'b>, Box<Fault>> {
         self.tries.set(self.tries.get() + 1);
         if self.tries.get() > MAX_TRIES {
             let message = "the certificates sent can be put together in too many ways; send one chain, in order";
@@ -223,7 +223,7 @@ impl<'b> Walk<'_, '_, 'b> {
     }
 
     /// The rules that webpki leaves to us, for a path that it accepts.
-    fn accept(&self, path: &[usize], candidate: Candidate<'b>) -> Result<Found<'b>, Fault> {
+    fn accept(&self, path: &[usize], candidate: Candidate<'b>) -> Result<Found<'b>, Box<Fault>> {
         let name = &candidate.enrollment.name;
         refuse_disabled(candidate.enrollment)?;
         let leaf = self.chain.leaf()?;
@@ -243,7 +243,7 @@ impl<'b> Walk<'_, '_, 'b> {
     }
 
     /// The anchor's path length, and key usage of the certificates between it and the device's.
-    fn judge_intermediates(&self, path: &[usize], candidate: Candidate<'_>) -> Result<(), Fault> {
+    fn judge_intermediates(&self, path: &[usize], candidate: Candidate<'_>) -> Result<(), Box<Fault>> {
         let between = path.len().saturating_sub(1);
         if let Some(limit) = candidate.anchor.path_len.filter(|limit| u32::try_from(between).map_or(true, |between| between > *limit)) {
             let message = format!(
@@ -264,11 +264,11 @@ impl<'b> Walk<'_, '_, 'b> {
     }
 
     /// The fault of a path that webpki refuses, though its signatures are genuine.
-    fn refuse(&self, path: &[usize], candidate: Candidate<'_>, error: &webpki::Error) -> Fault {
+    fn refuse(&self, path: &[usize], candidate: Candidate<'_>, error: &webpki::Error) -> Box<Fault> {
         if let Err(fault) = refuse_disabled(candidate.enrollment) {
             return fault;
         }
-        let fault = self.first_fault(path).unwrap_or_else(|| {
+        let mut fault = self.first_fault(path).unwrap_or_else(|| {
             let (place, message) = match error {
                 webpki::Error::PathLenConstraintViolated => {
                     (Place::Chain, "more CA certificates stand below one of those sent than it allows (pathLenConstraint)".to_owned())
@@ -280,11 +280,12 @@ impl<'b> Walk<'_, '_, 'b> {
             };
             Fault::bad("B3", place, message)
         });
-        Fault { detail: format!("path validation: {error:?}"), ..fault }.by(&candidate.enrollment.name)
+        fault.detail = format!("path validation: {error:?}");
+        fault.by(&candidate.enrollment.name)
     }
 
     /// The first certificate of the path with a fault of its own. Wording only: that the path is refused is decided.
-    fn first_fault(&self, path: &[usize]) -> Option<Fault> {
+    fn first_fault(&self, path: &[usize]) -> Option<Box<Fault>> {
         path.iter().copied().find_map(|at| {
             let cert = self.chain.certificate(at)?;
             let place = Place::Certificate(at);
@@ -302,8 +303,9 @@ impl<'b> Walk<'_, '_, 'b> {
             if at == 0 {
                 return leaf::usage(cert).err();
             }
-            if let Err(fault) = leaf::refuse_unknown_critical(cert, place) {
-                return Some(Fault { message: format!("{}: {}", what(), fault.message), ..fault });
+            if let Err(mut fault) = leaf::refuse_unknown_critical(cert, place) {
+                fault.message = format!("{}: {}", what(), fault.message);
+                return Some(fault);
             }
             let usage = cert.extended_key_usage().ok().flatten();
             usage.filter(|usage| !usage.value.client_auth).map(|_| {
@@ -314,7 +316,7 @@ impl<'b> Walk<'_, '_, 'b> {
     }
 }
 
-pub(super) fn refuse_disabled(enrollment: &Enrollment) -> Result<(), Fault> {
+pub(super) fn refuse_disabled(enrollment: &Enrollment) -> Result<(), Box<Fault>> {
     if enrollment.enabled {
         return Ok(());
     }
@@ -336,12 +338,12 @@ fn may_have_issued(issuer: &X509Certificate<'_>, cert: &X509Certificate<'_>) -> 
         }
 }
 
-fn not_signed(chain: &Chain<'_>, lower: usize, upper: usize) -> Fault {
+fn not_signed(chain: &Chain<'_>, lower: usize, upper: usize) -> Box<Fault> {
     let message = format!("{} was not signed by {}, although it names it as its issuer", chain.describe(lower), chain.describe(upper));
     Fault::bad("B3", Place::Issuer(lower), message)
 }
 
-fn unsupported_signature(chain: &Chain<'_>, at: Option<usize>) -> Fault {
+fn unsupported_signature(chain: &Chain<'_>, at: Option<usize>) -> Box<Fault> {
     let at = at.unwrap_or_default();
     let algorithm = chain.certificate(at).map(|cert| cert.signature_algorithm.algorithm.to_id_string()).unwrap_or_default();
     let message = format!("{} is signed with an algorithm that is not accepted ({algorithm})", chain.describe(at));
