@@ -38,6 +38,9 @@ pub struct Explanation {
     pub fault: Option<Problem>,
     /// The order in which the certificates follow each other, by number, as far as the judge came.
     pub path: Vec<usize>,
+    /// How many enrolled CA certificates were tried as the issuer; more than one only where CAs share a name and have no key id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tried: Option<usize>,
 }
 
 /// Why a chain is refused.
@@ -94,9 +97,11 @@ pub fn explain(chain: &[CertificateDer<'_>], book: &Book, now: Timestamp) -> Exp
         valid_until: None,
         fault: None,
         path,
+        tried: None,
     };
     match verdict {
-        Ok(Accepted { proof, certificate, .. }) => Explanation {
+        Ok(Accepted { proof, certificate, tries, .. }) => Explanation {
+            tried: Some(tries),
             accepted: true,
             registration_id: Some(proof.id),
             enrollment: Some(proof.enrollment.name.clone()),
@@ -127,6 +132,7 @@ fn advice(fault: &Fault) -> &'static str {
         (ErrorCode::NotEnrolled, Place::Enrollment, _) => {
             "enroll this certificate as the secondary one of the individual enrollment, or give the device the enrolled one"
         }
+        (ErrorCode::NotEnrolled, Place::Issuer(_), "B3") => "let the device send the certificate that really issued this one",
         (ErrorCode::NotEnrolled, ..) => {
             "let the device send every intermediate certificate up to an enrolled CA, or enroll the CA that issued the last one as a group"
         }
@@ -136,9 +142,10 @@ fn advice(fault: &Fault) -> &'static str {
             "issue the device a new certificate; if the dates are right, set the clock"
         }
         (ErrorCode::OutsideValidity, ..) => "renew that intermediate certificate and let the device send the new one",
-        (_, Place::Issuer(_), _) => "let the device send the certificate that really issued this one",
         (_, Place::Enrollment, _) => "enroll a CA nearer to the devices, or one whose path length allows the chain",
-        (_, Place::Chain, _) => "let the device send its own certificate first and then each issuer, up to an enrolled CA",
+        (_, Place::Chain | Place::Issuer(_), _) => {
+            "let the device send its own certificate first and then each issuer, up to an enrolled CA"
+        }
         (_, _, "B2") => {
             "issue a certificate whose subject has one common name of 1 to 128 letters, digits, '-', '.', '_' or ':' that ends in a letter, a digit or '-'"
         }

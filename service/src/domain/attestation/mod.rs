@@ -2,6 +2,7 @@
 
 mod anchors;
 mod chain;
+mod constraints;
 mod enrolled;
 mod explain;
 mod fault;
@@ -74,6 +75,8 @@ struct Accepted<'b> {
     certificate: &'b EnrolledCertificate,
     /// The presented certificates used, from the leaf upward.
     path: Vec<usize>,
+    /// Enrolled CA certificates that were tried as the issuer.
+    tries: usize,
 }
 
 /// The rules, in their order. Everything that judges a chain ends here.
@@ -83,18 +86,18 @@ fn examine<'b>(chain: &[CertificateDer<'_>], book: &'b Book, now: Timestamp) -> 
     leaf::refuse_unknown_critical(leaf, Place::Certificate(0))?;
     let id = leaf::identity(leaf)?;
     let thumbprint = enrolled::thumbprint(leaf.as_raw());
-    let (certificate, enrollment, validity, path) = match book.individual(&id) {
+    let (certificate, enrollment, validity, path, tries) = match book.individual(&id) {
         Some(entry) => {
             let certificate = individual(&chain, leaf, thumbprint, entry, now).map_err(|fault| fault.on(&[0]))?;
-            (certificate, entry, certificate.validity(), vec![0])
+            (certificate, entry, certificate.validity(), vec![0], 0)
         }
         None => {
-            let found = path::find(&chain, book.anchors(), now)?;
-            (found.candidate.certificate, found.candidate.enrollment, found.validity, found.path)
+            let found = path::find(&chain, &id, book.anchors(), now)?;
+            (found.candidate.certificate, found.candidate.enrollment, found.validity, found.path, found.tries)
         }
     };
     let proof = Proof { id, enrollment: enrollment.clone(), thumbprint, valid_from: validity.from, valid_until: validity.until };
-    Ok(Accepted { proof, certificate, path })
+    Ok(Accepted { proof, certificate, path, tries })
 }
 
 /// An individual enrollment: the certificate itself is enrolled. Nobody but its holder learns that there is an entry, so the comparison
@@ -119,3 +122,6 @@ fn individual<'b>(
     leaf::usage(leaf).map_err(|fault| fault.by(&entry.name))?;
     Ok(certificate)
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firsthop_protocol::{ErrorCode, Timestamp};
+use firsthop_protocol::{ErrorCode, RegistrationId, Timestamp};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::certificate::X509Certificate;
@@ -24,7 +24,7 @@ use super::chain::{Chain, is_self_issued};
 use super::fault::{Fault, Place, outside_validity};
 use super::presented::{self, Validity};
 use super::signature::{self, Signature};
-use super::{leaf, name};
+use super::{constraints, leaf, name};
 use crate::domain::enrollment::Enrollment;
 
 /// Most enrolled certificates of one name that are tried as the issuer of one certificate. With key ids there is only one.
@@ -44,7 +44,7 @@ pub(super) struct Found<'b> {
 }
 
 /// Finds the group that decides, and asks it.
-pub(super) fn find<'b>(chain: &Chain<'_>, anchors: &'b AnchorIndex, now: Timestamp) -> Result<Found<'b>, Box<Fault>> {
+pub(super) fn find<'b>(chain: &Chain<'_>, id: &RegistrationId, anchors: &'b AnchorIndex, now: Timestamp) -> Result<Found<'b>, Box<Fault>> {
     let leaf_der = chain.der(0).ok_or_else(|| chain.not_enrolled(Place::Chain))?;
     let leaf = chain.leaf()?;
     let end_entity = EndEntityCert::try_from(leaf_der)
@@ -53,11 +53,12 @@ pub(super) fn find<'b>(chain: &Chain<'_>, anchors: &'b AnchorIndex, now: Timesta
     if end_entity.subject() != presented::name_content(leaf.subject()) {
         return Err(Fault::bad("B2", Place::Certificate(0), "certificate's subject cannot be read without doubt"));
     }
-    Walk { chain, anchors, now, end_entity: &end_entity, tries: Cell::new(0) }.run()
+    Walk { chain, id, anchors, now, end_entity: &end_entity, tries: Cell::new(0) }.run()
 }
 
 struct Walk<'a, 'c, 'b> {
     chain: &'a Chain<'c>,
+    id: &'a RegistrationId,
     anchors: &'b AnchorIndex,
     now: Timestamp,
     end_entity: &'a EndEntityCert<'a>,
@@ -107,7 +108,7 @@ impl<'b> Walk<'_, '_, 'b> {
             next += 1;
         }
         if let Some(fault) = broken {
-            return Err(fault);
+            return Err(fault.detail(looked_up));
         }
         let unreadable = (1..self.chain.len()).find_map(|at| Some((at, self.chain.unreadable(at)?)));
         if let Some((at, error)) = unreadable {
@@ -234,6 +235,7 @@ impl<'b> Walk<'_, '_, 'b> {
             return Err(fault.by(name));
         }
         self.judge_intermediates(path, candidate).map_err(|fault| fault.by(name))?;
+        self.judge_common_name(path, candidate).map_err(|fault| fault.by(name))?;
         for at in path {
             if let Some(cert) = self.chain.certificate(*at) {
                 validity = validity.and(Validity::of(cert));
@@ -261,6 +263,18 @@ impl<'b> Walk<'_, '_, 'b> {
             }
         }
         Ok(())
+    }
+
+    /// DNS name constraints of every CA above the device, for a common name that is a DNS name.
+    fn judge_common_name(&self, path: &[usize], candidate: Candidate<'_>) -> Result<(), Box<Fault>> {
+        let allowed = |ca: &X509Certificate<'_>| constraints::allow_common_name(ca, self.id.as_str());
+        // Nearly no CA is constrained: the enrolled one is not read again to learn that.
+        let anchor_allows = candidate.anchor.trust.name_constraints.is_none() || candidate.certificate.read(allowed).unwrap_or(false);
+        if anchor_allows && path.iter().skip(1).filter_map(|at| self.chain.certificate(*at)).all(allowed) {
+            return Ok(());
+        }
+        let message = format!("the common name {} is outside the DNS name constraints of a CA above it", self.id);
+        Err(Fault::bad("B3", Place::Certificate(0), message))
     }
 
     /// The fault of a path that webpki refuses, though its signatures are genuine.
@@ -340,7 +354,7 @@ fn may_have_issued(issuer: &X509Certificate<'_>, cert: &X509Certificate<'_>) -> 
 
 fn not_signed(chain: &Chain<'_>, lower: usize, upper: usize) -> Box<Fault> {
     let message = format!("{} was not signed by {}, although it names it as its issuer", chain.describe(lower), chain.describe(upper));
-    Fault::bad("B3", Place::Issuer(lower), message)
+    Fault::new(ErrorCode::NotEnrolled, "B3", Place::Issuer(lower), message)
 }
 
 fn unsupported_signature(chain: &Chain<'_>, at: Option<usize>) -> Box<Fault> {
