@@ -12,6 +12,7 @@ mod path;
 mod presented;
 mod signature;
 mod summary;
+mod verdict;
 
 use std::fmt;
 use std::sync::Arc;
@@ -114,7 +115,7 @@ fn individual<'b>(
         let detail = format!("the individual enrollment decides, and {presented} is neither its primary nor its secondary certificate");
         return Err(chain.not_enrolled(Place::Enrollment).detail(detail).by(&entry.name));
     };
-    path::refuse_disabled(entry)?;
+    verdict::refuse_disabled(entry)?;
     let outside = fault::outside_validity(certificate.validity(), now, || chain.describe(0), Place::Certificate(0));
     if let Some(fault) = outside {
         return Err(fault.by(&entry.name));

@@ -76,6 +76,11 @@ pub(super) fn name_content<'a>(name: &X509Name<'a>) -> &'a [u8] {
     super::signature::content(name.as_raw()).unwrap_or_default()
 }
 
+/// The public key's DER without its outer tag and length.
+pub(super) fn key_content<'a>(cert: &X509Certificate<'a>) -> &'a [u8] {
+    super::signature::content(cert.tbs_certificate.subject_pki.raw).unwrap_or_default()
+}
+
 pub(super) fn subject_key_id<'a>(cert: &X509Certificate<'a>) -> Option<&'a [u8]> {
     cert.iter_extensions().find_map(|extension| match extension.parsed_extension() {
         ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0),

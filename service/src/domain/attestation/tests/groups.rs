@@ -104,6 +104,36 @@ fn a_disabled_group_tells_nothing_to_those_whom_it_did_not_sign() {
 }
 
 #[test]
+fn a_misleading_key_id_does_not_lead_past_the_nearest_group() {
+    let root = Ca::root("Root");
+    let line = root.sub("Line 1");
+    // The holder of the line's key writes what they like into what they sign.
+    let mut params = line.params.clone();
+    params.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(vec![7; 20]);
+    let forger = Ca { params, key: KeyPair::try_from(line.key.serialize_der().as_slice()).unwrap(), der: line.der.clone() };
+    let book = book(vec![group("all", &root), disabled(group("line-1", &line))]);
+    let chain = [forger.device("dev-1"), line.der.clone()];
+    assert_eq!(refused(&chain, &book).code, ErrorCode::Disabled);
+    // Nor does another certificate of the line's, with that key id.
+    let other: Der = forger.params.signed_by(&forger.key, &root.issuer()).unwrap().into();
+    assert_eq!(refused(&[forger.device("dev-1"), other], &book).code, ErrorCode::Disabled);
+}
+
+#[test]
+fn among_many_cas_of_one_name_the_one_that_was_sent_is_asked() {
+    let plain = |params: &mut CertificateParams| params.use_authority_key_identifier_extension = false;
+    let root = Ca::root("Root");
+    let lines: Vec<Ca> = (0..12).map(|_| root.sub("Line")).collect();
+    let mut entries: Vec<Enrollment> = lines.iter().enumerate().map(|(at, ca)| disabled(group(&format!("line-{at}"), ca))).collect();
+    entries.push(group("all", &root));
+    let book = book(entries);
+    for (at, line) in lines.iter().enumerate() {
+        let refusal = refused(&[line.device_with("dev-1", plain), line.der.clone()], &book);
+        assert_eq!((refusal.code, refusal.enrollment.unwrap().to_string()), (ErrorCode::Disabled, format!("group:line-{at}")));
+    }
+}
+
+#[test]
 fn primary_and_secondary_of_a_group_are_equal() {
     let (old, new, third) = (Ca::root("Line 1"), Ca::root("Line 1 v2"), Ca::root("Line 1 v3"));
     let both = book(vec![group_of_two("line-1", &old, &new)]);
