@@ -27,9 +27,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage.";
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make a root authority
-    #[command(
-        after_help = "Example:\n  firsthop-certs root --cn 'Factory Root' --out pki --key-kind p384"
-    )]
+    #[command(after_help = "Example:\n  firsthop-certs root --cn 'Factory Root' --out pki --key-kind p384")]
     Root {
         /// Common name of the authority
         #[arg(long)]
@@ -69,9 +67,7 @@ pub(crate) enum Command {
         output: Output,
     },
     /// Make a device certificate
-    #[command(
-        after_help = "Example:\n  firsthop-certs device --ca pki/line-1 --id dev-0001 --out pki/devices"
-    )]
+    #[command(after_help = "Example:\n  firsthop-certs device --ca pki/line-1 --id dev-0001 --out pki/devices")]
     Device {
         #[command(flatten)]
         signer: Signer,
@@ -84,9 +80,7 @@ pub(crate) enum Command {
         output: Output,
     },
     /// Make a server certificate
-    #[command(
-        after_help = "Example:\n  firsthop-certs server --ca pki/root --san localhost --san 127.0.0.1 --out pki"
-    )]
+    #[command(after_help = "Example:\n  firsthop-certs server --ca pki/root --san localhost --san 127.0.0.1 --out pki")]
     Server {
         #[command(flatten)]
         signer: Signer,
@@ -118,11 +112,9 @@ pub(crate) enum Command {
         place: Place,
     },
     /// Make a whole small PKI: root, group authority, server, devices
-    #[command(
-        after_help = "Example:\n  firsthop-certs pki --out pki --devices 20 --san localhost
+    #[command(after_help = "Example:\n  firsthop-certs pki --out pki --devices 20 --san localhost
 
-Makes root, group (below root), server and devices/dev-0001 and so on (below group)."
-    )]
+Makes root, group (below root), server and devices/dev-0001 and so on (below group).")]
     Pki {
         /// How many devices
         #[arg(long, default_value_t = 3)]
@@ -182,7 +174,6 @@ fn key_kinds() -> impl TypedValueParser<Value = KeyKind> {
 }
 
 fn defects() -> impl TypedValueParser<Value = Defect> {
-    let values =
-        Defect::ALL.map(|defect| PossibleValue::new(defect.name()).help(defect.description()));
+    let values = Defect::ALL.map(|defect| PossibleValue::new(defect.name()).help(defect.description()));
     PossibleValuesParser::new(values).try_map(|name| name.parse())
 }

@@ -11,8 +11,8 @@ use time::OffsetDateTime;
 use crate::files::{self, FileError, WrittenPair};
 use crate::loading::{LoadError, parse};
 use crate::{
-    AuthorityCertificate, DeviceCertificate, Identity, IssueError, KeyKind, ServerCertificate,
-    Validity, pem as pem_text,
+    AuthorityCertificate, DeviceCertificate, Identity, IssueError, KeyKind, ServerCertificate, Validity,
+    pem as pem_text,
 };
 
 const INTERMEDIATE_DAYS: u32 = 1825;
@@ -34,12 +34,7 @@ impl Authority {
         self_issued: bool,
         issuer: Issuer<'static, KeyPair>,
     ) -> Self {
-        Self {
-            certificate,
-            above,
-            self_issued,
-            issuer,
-        }
+        Self { certificate, above, self_issued, issuer }
     }
 
     /// A new root, P-256, for ten years.
@@ -49,9 +44,7 @@ impl Authority {
 
     /// A new authority below this one, P-256, for five years.
     pub fn intermediate(&self, cn: &str) -> Result<Self, IssueError> {
-        AuthorityCertificate::new(cn)
-            .validity(Validity::from_now(INTERMEDIATE_DAYS))
-            .signed_by(self)
+        AuthorityCertificate::new(cn).validity(Validity::from_now(INTERMEDIATE_DAYS)).signed_by(self)
     }
 
     /// A device certificate as it should be: the registration id as common name, clientAuth, P-256, a year.
@@ -102,24 +95,19 @@ impl Authority {
     /// than its owner can read. An authority with [problems](Self::problems) loads all the same.
     pub fn read(stem: impl AsRef<Path>) -> Result<Self, LoadError> {
         let pair = files::read_pair(stem.as_ref())?;
-        let named = |error| LoadError::In {
-            path: pair.paths.certificate.clone(),
-            error: Box::new(error),
-        };
+        let named = |error| LoadError::In { path: pair.paths.certificate.clone(), error: Box::new(error) };
         let chain = pair.certificates()?;
-        let key =
-            PrivateKeyDer::from_pem_slice(&pair.key_pem).map_err(|source| FileError::Pem {
-                path: pair.paths.key.clone(),
-                what: "private key",
-                source,
-            })?;
+        let key = PrivateKeyDer::from_pem_slice(&pair.key_pem).map_err(|source| FileError::Pem {
+            path: pair.paths.key.clone(),
+            what: "private key",
+            source,
+        })?;
         Self::from_chain(chain, &key).map_err(named)
     }
 
     /// Loads an authority from the PEM texts of its certificate (with those above it, if any) and its key.
     pub fn from_pem(certificate_pem: &str, key_pem: &str) -> Result<Self, LoadError> {
-        let chain = CertificateDer::pem_slice_iter(certificate_pem.as_bytes())
-            .collect::<Result<Vec<_>, _>>();
+        let chain = CertificateDer::pem_slice_iter(certificate_pem.as_bytes()).collect::<Result<Vec<_>, _>>();
         let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).map_err(LoadError::KeyPem)?;
         Self::from_chain(chain.map_err(LoadError::CertificatePem)?, &key)
     }
@@ -149,14 +137,10 @@ impl Authority {
             problems.push(AuthorityProblem::MayNotSign);
         }
         if now > parsed.validity().not_after.to_datetime() {
-            problems.push(AuthorityProblem::Expired(
-                parsed.validity().not_after.to_datetime(),
-            ));
+            problems.push(AuthorityProblem::Expired(parsed.validity().not_after.to_datetime()));
         }
         if now < parsed.validity().not_before.to_datetime() {
-            problems.push(AuthorityProblem::NotYetValid(
-                parsed.validity().not_before.to_datetime(),
-            ));
+            problems.push(AuthorityProblem::NotYetValid(parsed.validity().not_before.to_datetime()));
         }
         problems
     }
@@ -171,8 +155,7 @@ impl Authority {
             certificate: self.certificate.clone(),
             above: self.above.clone(),
             self_issued: self.self_issued,
-            issuer: Issuer::from_ca_cert_der(&self.certificate, KeyKind::P256.generate()?)
-                .map_err(IssueError::Sign)?,
+            issuer: Issuer::from_ca_cert_der(&self.certificate, KeyKind::P256.generate()?).map_err(IssueError::Sign)?,
         })
     }
 
@@ -198,12 +181,8 @@ impl fmt::Display for AuthorityProblem {
         match self {
             Self::Unreadable => f.write_str("it cannot be read"),
             Self::NotAnAuthority => f.write_str("it is not a CA certificate (basicConstraints)"),
-            Self::MayNotSign => {
-                f.write_str("its key usage does not allow signing certificates (keyCertSign)")
-            }
-            Self::NoAuthorityBelow => {
-                f.write_str("its path length of 0 allows no authority below it")
-            }
+            Self::MayNotSign => f.write_str("its key usage does not allow signing certificates (keyCertSign)"),
+            Self::NoAuthorityBelow => f.write_str("its path length of 0 allows no authority below it"),
             Self::Expired(at) => write!(f, "it expired at {at}"),
             Self::NotYetValid(at) => write!(f, "it is not valid before {at}"),
         }

@@ -1,8 +1,6 @@
 //! Builds authorities: sound ones, and those with a flaw that verifiers must find.
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-};
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 
 use crate::certificate::{common_name, parameters};
 use crate::{Authority, IssueError, KeyKind, Validity};
@@ -75,10 +73,7 @@ impl AuthorityCertificate {
 
     pub fn signed_by(self, authority: &Authority) -> Result<Authority, IssueError> {
         let (params, key) = self.parts()?;
-        let certificate = params
-            .signed_by(&key, authority.issuer())
-            .map_err(IssueError::Sign)?
-            .into();
+        let certificate = params.signed_by(&key, authority.issuer()).map_err(IssueError::Sign)?.into();
         let above = authority.intermediates();
         let issuer = Issuer::new(params, key);
         Ok(Authority::new(certificate, above, false, issuer))

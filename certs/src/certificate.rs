@@ -32,15 +32,10 @@ pub enum IssueError {
 
 /// Parameters with none of rcgen's own defaults left: those are a fixed subject, the years 1975 to 4096, and a serial
 /// number derived from the key, which two certificates of one key would share.
-pub(crate) fn parameters(
-    subject: DistinguishedName,
-    validity: Validity,
-) -> Result<CertificateParams, IssueError> {
+pub(crate) fn parameters(subject: DistinguishedName, validity: Validity) -> Result<CertificateParams, IssueError> {
     for date in [validity.not_before, validity.not_after] {
         // The offset counts: X.509 writes the date in UTC.
-        let year = date
-            .checked_to_offset(time::UtcOffset::UTC)
-            .map_or(date.year(), |utc| utc.year());
+        let year = date.checked_to_offset(time::UtcOffset::UTC).map_or(date.year(), |utc| utc.year());
         if !(0..=9999).contains(&year) {
             return Err(IssueError::Year(year));
         }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use firsthop_certs::{
-    Authority, AuthorityCertificate, AuthorityProblem, DeviceCertificate, FileError, Identity,
-    ServerCertificate, Validity, WrittenPair,
+    Authority, AuthorityCertificate, AuthorityProblem, DeviceCertificate, FileError, Identity, ServerCertificate,
+    Validity, WrittenPair,
 };
 use time::OffsetDateTime;
 
@@ -14,38 +14,16 @@ use crate::arguments::{Arguments, Command, Output, Place, Signer};
 pub(crate) fn run(arguments: Arguments) -> Result<()> {
     let now = OffsetDateTime::now_utc();
     match arguments.command {
-        Command::Root {
-            cn,
-            path_length,
-            days,
-            stem,
-            output,
-        } => {
+        Command::Root { cn, path_length, days, stem, output } => {
             let authority = authority(&cn, path_length, &output, now, days).self_signed();
             write_authority(&authority.context("root authority")?, &output.place, &stem)
         }
-        Command::Intermediate {
-            signer,
-            cn,
-            path_length,
-            days,
-            stem,
-            output,
-        } => {
+        Command::Intermediate { signer, cn, path_length, days, stem, output } => {
             let above = load(&signer, Signs::Authorities, now)?;
             let authority = authority(&cn, path_length, &output, now, days).signed_by(&above);
-            write_authority(
-                &authority.context("intermediate authority")?,
-                &output.place,
-                &stem,
-            )
+            write_authority(&authority.context("intermediate authority")?, &output.place, &stem)
         }
-        Command::Device {
-            signer,
-            subject,
-            days,
-            output,
-        } => {
+        Command::Device { signer, subject, days, output } => {
             let device = DeviceCertificate::new(&subject.id)
                 .key_kind(output.key_kind)
                 .validity(Validity::days(now, days))
@@ -53,13 +31,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
                 .with_context(|| format!("device {:?}", subject.id))?;
             write_identity(&device, &output.place, subject.stem())
         }
-        Command::Server {
-            signer,
-            sans,
-            days,
-            stem,
-            output,
-        } => {
+        Command::Server { signer, sans, days, stem, output } => {
             let server = ServerCertificate::new(&sans)
                 .key_kind(output.key_kind)
                 .validity(Validity::days(now, days))
@@ -67,12 +39,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
                 .context("server certificate")?;
             write_identity(&server, &output.place, &stem)
         }
-        Command::Broken {
-            signer,
-            subject,
-            defect,
-            place,
-        } => {
+        Command::Broken { signer, subject, defect, place } => {
             let device = load(&signer, Signs::Leaves, now)?
                 .broken_device_at(&subject.id, defect, now)
                 .with_context(|| format!("device {:?}", subject.id))?;
@@ -80,18 +47,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
             println!("must be refused: {}", defect.description());
             Ok(())
         }
-        Command::Pki {
-            devices,
-            sans,
-            output,
-        } => pki(devices, &sans, &output, now),
+        Command::Pki { devices, sans, output } => pki(devices, &sans, &output, now),
     }
 }
 
 fn pki(devices: u32, sans: &[String], output: &Output, now: OffsetDateTime) -> Result<()> {
-    let root = authority("Firsthop Development Root", None, output, now, 3650)
-        .self_signed()
-        .context("root authority")?;
+    let root =
+        authority("Firsthop Development Root", None, output, now, 3650).self_signed().context("root authority")?;
     let group = authority("Firsthop Development Group", Some(0), output, now, 1825)
         .signed_by(&root)
         .context("group authority")?;
@@ -105,27 +67,14 @@ fn pki(devices: u32, sans: &[String], output: &Output, now: OffsetDateTime) -> R
     write_authority(&root, &output.place, "root")?;
     write_authority(&group, &output.place, "group")?;
     write_identity(&server, &output.place, "server")?;
-    let place = Place {
-        out: output.place.out.join("devices"),
-        force: output.place.force,
-    };
+    let place = Place { out: output.place.out.join("devices"), force: output.place.force };
     for number in 1..=devices {
         let id = format!("dev-{number:04}");
-        let device = DeviceCertificate::new(&id)
-            .key_kind(output.key_kind)
-            .validity(leaf)
-            .signed_by(&group);
+        let device = DeviceCertificate::new(&id).key_kind(output.key_kind).validity(leaf).signed_by(&group);
         let device = device.with_context(|| format!("device {id}"))?;
-        write(
-            &place,
-            |dir| device.replace(dir, &id),
-            |dir| device.write(dir, &id),
-        )?;
+        write(&place, |dir| device.replace(dir, &id), |dir| device.write(dir, &id))?;
     }
-    println!(
-        "{}: {devices} device certificates with their keys",
-        place.out.display()
-    );
+    println!("{}: {devices} device certificates with their keys", place.out.display());
     Ok(())
 }
 
@@ -136,9 +85,7 @@ fn authority(
     now: OffsetDateTime,
     days: u32,
 ) -> AuthorityCertificate {
-    let builder = AuthorityCertificate::new(cn)
-        .key_kind(output.key_kind)
-        .validity(Validity::days(now, days));
+    let builder = AuthorityCertificate::new(cn).key_kind(output.key_kind).validity(Validity::days(now, days));
     match path_length {
         Some(length) => builder.path_length(length),
         None => builder,
@@ -154,15 +101,11 @@ enum Signs {
 
 fn load(signer: &Signer, signs: Signs, now: OffsetDateTime) -> Result<Authority> {
     let stem = stem_of(&signer.ca);
-    let authority =
-        Authority::read(&stem).with_context(|| format!("authority {}", stem.display()))?;
+    let authority = Authority::read(&stem).with_context(|| format!("authority {}", stem.display()))?;
     for problem in authority.problems(now) {
         // It may be wanted so for a test; a person should know all the same.
         if problem != AuthorityProblem::NoAuthorityBelow || signs == Signs::Authorities {
-            eprintln!(
-                "warning: what {} signs will be refused: {problem}",
-                stem.display()
-            );
+            eprintln!("warning: what {} signs will be refused: {problem}", stem.display());
         }
     }
     Ok(authority)
@@ -177,20 +120,12 @@ fn stem_of(path: &Path) -> PathBuf {
 }
 
 fn write_authority(authority: &Authority, place: &Place, stem: &str) -> Result<()> {
-    report(&write(
-        place,
-        |dir| authority.replace(dir, stem),
-        |dir| authority.write(dir, stem),
-    )?);
+    report(&write(place, |dir| authority.replace(dir, stem), |dir| authority.write(dir, stem))?);
     Ok(())
 }
 
 fn write_identity(identity: &Identity, place: &Place, stem: &str) -> Result<()> {
-    report(&write(
-        place,
-        |dir| identity.replace(dir, stem),
-        |dir| identity.write(dir, stem),
-    )?);
+    report(&write(place, |dir| identity.replace(dir, stem), |dir| identity.write(dir, stem))?);
     Ok(())
 }
 
@@ -204,9 +139,7 @@ fn write(
     }
     create(&place.out).map_err(|error| {
         let advice = match &error {
-            FileError::Exists(_) => {
-                Some("choose another --out or --stem, or replace it with --force")
-            }
+            FileError::Exists(_) => Some("choose another --out or --stem, or replace it with --force"),
             FileError::Stem(_) => Some("give the files a name with --stem"),
             _ => None,
         };
@@ -218,9 +151,5 @@ fn write(
 }
 
 fn report(pair: &WrittenPair) {
-    println!(
-        "{} (key: {})",
-        pair.certificate.display(),
-        pair.key.display()
-    );
+    println!("{} (key: {})", pair.certificate.display(), pair.key.display());
 }

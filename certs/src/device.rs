@@ -1,8 +1,8 @@
 //! Device certificates, sound by default, with a knob for everything a verifier should look at.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose,
 };
 
 use crate::certificate::parameters;
@@ -80,10 +80,7 @@ impl DeviceCertificate {
 
     /// Instead of clientAuth; none leaves the extension out.
     #[must_use]
-    pub fn extended_key_usages(
-        mut self,
-        usages: impl IntoIterator<Item = ExtendedKeyUsagePurpose>,
-    ) -> Self {
+    pub fn extended_key_usages(mut self, usages: impl IntoIterator<Item = ExtendedKeyUsagePurpose>) -> Self {
         self.extended_key_usages = usages.into_iter().collect();
         self
     }
@@ -104,14 +101,8 @@ impl DeviceCertificate {
 
     pub fn signed_by(self, authority: &Authority) -> Result<Identity, IssueError> {
         let (params, key) = self.parts()?;
-        let certificate = params
-            .signed_by(&key, authority.issuer())
-            .map_err(IssueError::Sign)?;
-        Ok(Identity::new(
-            certificate.into(),
-            authority.intermediates(),
-            &key,
-        ))
+        let certificate = params.signed_by(&key, authority.issuer()).map_err(IssueError::Sign)?;
+        Ok(Identity::new(certificate.into(), authority.intermediates(), &key))
     }
 
     pub fn self_signed(self) -> Result<Identity, IssueError> {
@@ -135,8 +126,7 @@ impl DeviceCertificate {
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         }
         if self.unknown_critical_extension {
-            let mut extension =
-                CustomExtension::from_oid_content(&UNKNOWN_EXTENSION, DER_NULL.to_vec());
+            let mut extension = CustomExtension::from_oid_content(&UNKNOWN_EXTENSION, DER_NULL.to_vec());
             extension.set_criticality(true);
             params.custom_extensions.push(extension);
         }

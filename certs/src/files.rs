@@ -31,18 +31,10 @@ pub enum FileError {
     Stem(String),
     /// The operating system refused.
     #[error("cannot {action} {}", path.display())]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    Io { action: &'static str, path: PathBuf, source: io::Error },
     /// The file is no certificate or key.
     #[error("{} has no {what} that can be read as PEM", path.display())]
-    Pem {
-        path: PathBuf,
-        what: &'static str,
-        source: pem::Error,
-    },
+    Pem { path: PathBuf, what: &'static str, source: pem::Error },
     /// The file is longer than any certificate chain.
     #[error("{} is larger than {MAX_FILE} bytes; it is no certificate or key", .0.display())]
     TooLarge(PathBuf),
@@ -69,10 +61,7 @@ impl WrittenPair {
             path.push(extension);
             PathBuf::from(path)
         };
-        Self {
-            certificate: with(".pem"),
-            key: with(".key"),
-        }
+        Self { certificate: with(".pem"), key: with(".key") }
     }
 }
 
@@ -86,14 +75,9 @@ pub(crate) struct ReadPair {
 impl ReadPair {
     /// All certificates of the file; at least one.
     pub(crate) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, FileError> {
-        let unreadable = |source| FileError::Pem {
-            path: self.paths.certificate.clone(),
-            what: "certificate",
-            source,
-        };
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(&self.certificate_pem)
-            .collect::<Result<_, _>>()
-            .map_err(unreadable)?;
+        let unreadable = |source| FileError::Pem { path: self.paths.certificate.clone(), what: "certificate", source };
+        let chain: Vec<_> =
+            CertificateDer::pem_slice_iter(&self.certificate_pem).collect::<Result<_, _>>().map_err(unreadable)?;
         if chain.is_empty() {
             return Err(unreadable(pem::Error::NoItemsFound));
         }
@@ -102,12 +86,7 @@ impl ReadPair {
 }
 
 /// Writes both files where neither exists.
-pub(crate) fn write_pair(
-    dir: &Path,
-    stem: &str,
-    certificate: &str,
-    key: &str,
-) -> Result<WrittenPair, FileError> {
+pub(crate) fn write_pair(dir: &Path, stem: &str, certificate: &str, key: &str) -> Result<WrittenPair, FileError> {
     let paths = prepare(dir, stem)?;
     for path in [&paths.key, &paths.certificate] {
         // A dangling symbolic link counts as a file too.
@@ -127,12 +106,7 @@ pub(crate) fn write_pair(
 }
 
 /// Writes both files, each in place of what is there.
-pub(crate) fn replace_pair(
-    dir: &Path,
-    stem: &str,
-    certificate: &str,
-    key: &str,
-) -> Result<WrittenPair, FileError> {
+pub(crate) fn replace_pair(dir: &Path, stem: &str, certificate: &str, key: &str) -> Result<WrittenPair, FileError> {
     let paths = prepare(dir, stem)?;
     // Both are complete on disk before either takes its place.
     let key = TemporaryFile::new(&paths.key, key, KEY_MODE)?;
@@ -149,30 +123,18 @@ pub(crate) fn read_pair(stem: &Path) -> Result<ReadPair, FileError> {
         let metadata = file.metadata().map_err(io_error("read", &paths.key))?;
         let mode = metadata.permissions().mode() & 0o7777;
         if mode & 0o077 != 0 {
-            return Err(FileError::KeyOpenToOthers {
-                path: paths.key.clone(),
-                mode,
-            });
+            return Err(FileError::KeyOpenToOthers { path: paths.key.clone(), mode });
         }
         Ok(())
     })?;
-    Ok(ReadPair {
-        paths,
-        certificate_pem,
-        key_pem,
-    })
+    Ok(ReadPair { paths, certificate_pem, key_pem })
 }
 
-fn read(
-    path: &Path,
-    check: impl FnOnce(&File) -> Result<(), FileError>,
-) -> Result<Vec<u8>, FileError> {
+fn read(path: &Path, check: impl FnOnce(&File) -> Result<(), FileError>) -> Result<Vec<u8>, FileError> {
     let file = File::open(path).map_err(io_error("open", path))?;
     check(&file)?;
     let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(io_error("read", path))?;
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(io_error("read", path))?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(FileError::TooLarge(path.to_owned()));
     }
@@ -188,10 +150,7 @@ fn prepare(dir: &Path, stem: &str) -> Result<WrittenPair, FileError> {
     if !plain {
         return Err(FileError::Stem(stem.to_owned()));
     }
-    let made = DirBuilder::new()
-        .recursive(true)
-        .mode(DIRECTORY_MODE)
-        .create(dir);
+    let made = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(dir);
     made.map_err(io_error("make the directory", dir))?;
     Ok(WrittenPair::of(&dir.join(stem)))
 }
@@ -205,8 +164,7 @@ impl TemporaryFile {
     /// Not synced: what a power cut takes from a development PKI can be made again, and syncing would make up most of
     /// the time that a large fleet takes.
     fn new(target: &Path, content: &str, mode: u32) -> Result<Self, FileError> {
-        let suffix =
-            u64::from_ne_bytes(crate::certificate::random().map_err(|_| FileError::Random)?);
+        let suffix = u64::from_ne_bytes(crate::certificate::random().map_err(|_| FileError::Random)?);
         let mut name = OsString::from(".");
         name.push(target.file_name().unwrap_or_default());
         name.push(format!(".{suffix:016x}.tmp"));
@@ -229,9 +187,7 @@ impl TemporaryFile {
     fn place_beside_nothing(self, target: &Path) -> Result<(), FileError> {
         match fs::hard_link(&self.path, target) {
             Ok(()) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                Err(FileError::Exists(target.to_owned()))
-            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(FileError::Exists(target.to_owned())),
             // File systems without hard links (FAT, some network ones) answer in several ways.
             Err(_) if target.symlink_metadata().is_err() => self.rename_to(target),
             Err(error) => Err(io_error("write", target)(error)),
@@ -251,9 +207,5 @@ impl Drop for TemporaryFile {
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
-    move |source| FileError::Io {
-        action,
-        path: path.to_owned(),
-        source,
-    }
+    move |source| FileError::Io { action, path: path.to_owned(), source }
 }

@@ -19,17 +19,10 @@ pub struct Identity {
 }
 
 impl Identity {
-    pub(crate) fn new(
-        leaf: CertificateDer<'static>,
-        above: Vec<CertificateDer<'static>>,
-        key: &KeyPair,
-    ) -> Self {
+    pub(crate) fn new(leaf: CertificateDer<'static>, above: Vec<CertificateDer<'static>>, key: &KeyPair) -> Self {
         let mut chain = above;
         chain.insert(0, leaf);
-        Self {
-            chain,
-            key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-        }
+        Self { chain, key: PrivatePkcs8KeyDer::from(key.serialize_der()).into() }
     }
 
     /// The same leaf and key, sent without the intermediates: a device that was given half of its files.
@@ -65,21 +58,17 @@ impl Identity {
     pub fn read(stem: impl AsRef<Path>) -> Result<Self, FileError> {
         let pair = files::read_pair(stem.as_ref())?;
         let chain = pair.certificates()?;
-        let key =
-            PrivateKeyDer::from_pem_slice(&pair.key_pem).map_err(|source| FileError::Pem {
-                path: pair.paths.key,
-                what: "private key",
-                source,
-            })?;
+        let key = PrivateKeyDer::from_pem_slice(&pair.key_pem).map_err(|source| FileError::Pem {
+            path: pair.paths.key,
+            what: "private key",
+            source,
+        })?;
         Ok(Self { chain, key })
     }
 }
 
 impl Clone for Identity {
     fn clone(&self) -> Self {
-        Self {
-            chain: self.chain.clone(),
-            key: self.key.clone_key(),
-        }
+        Self { chain: self.chain.clone(), key: self.key.clone_key() }
     }
 }

@@ -12,22 +12,15 @@ use crate::files::FileError;
 
 impl Authority {
     /// The authority's own certificate comes first, then those above it.
-    pub(crate) fn from_chain(
-        chain: Vec<CertificateDer<'static>>,
-        key: &PrivateKeyDer<'_>,
-    ) -> Result<Self, LoadError> {
+    pub(crate) fn from_chain(chain: Vec<CertificateDer<'static>>, key: &PrivateKeyDer<'_>) -> Result<Self, LoadError> {
         let mut above = chain.into_iter();
-        let certificate = above
-            .next()
-            .ok_or(LoadError::CertificatePem(pem::Error::NoItemsFound))?;
+        let certificate = above.next().ok_or(LoadError::CertificatePem(pem::Error::NoItemsFound))?;
         let mut above: Vec<_> = above.collect();
         let key = KeyPair::try_from(key).map_err(LoadError::Key)?;
 
         let parsed = parse(&certificate)?;
         if parsed.public_key().subject_public_key.data != key.der_bytes() {
-            return Err(LoadError::KeyMismatch {
-                subject: parsed.subject().to_string(),
-            });
+            return Err(LoadError::KeyMismatch { subject: parsed.subject().to_string() });
         }
         // rcgen would panic on an empty part of a name, and cannot write one with two attributes.
         if parsed.subject().iter().any(|part| part.iter().count() != 1) {
@@ -44,11 +37,9 @@ impl Authority {
     }
 }
 
-pub(crate) fn parse<'a>(
-    certificate: &'a CertificateDer<'_>,
-) -> Result<X509Certificate<'a>, LoadError> {
-    let (_, parsed) = X509Certificate::from_der(certificate)
-        .map_err(|error| LoadError::Certificate(error.to_string()))?;
+pub(crate) fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, LoadError> {
+    let (_, parsed) =
+        X509Certificate::from_der(certificate).map_err(|error| LoadError::Certificate(error.to_string()))?;
     Ok(parsed)
 }
 
@@ -57,18 +48,12 @@ fn is_self_issued(certificate: &X509Certificate<'_>) -> bool {
 }
 
 /// How many of `above` lie between `first` and its root, each having issued the one before it.
-fn links(
-    first: &X509Certificate<'_>,
-    above: &[CertificateDer<'static>],
-) -> Result<usize, LoadError> {
+fn links(first: &X509Certificate<'_>, above: &[CertificateDer<'static>]) -> Result<usize, LoadError> {
     let mut below = first.clone();
     for (count, certificate) in above.iter().enumerate() {
         let next = parse(certificate)?;
         if below.issuer().as_raw() != next.subject().as_raw() {
-            return Err(LoadError::Order {
-                subject: next.subject().to_string(),
-                below: below.subject().to_string(),
-            });
+            return Err(LoadError::Order { subject: next.subject().to_string(), below: below.subject().to_string() });
         }
         // A file may end with the root; it is never sent.
         if is_self_issued(&next) {
@@ -81,13 +66,8 @@ fn links(
 
 /// Signs a throw-away certificate and looks whether its issuer is byte for byte the authority's subject. rcgen keeps a
 /// name as a map, so that of two equal attributes (two OUs) one is lost and no chain would ever be found.
-fn writes_its_own_name(
-    issuer: &Issuer<'static, KeyPair>,
-    authority: &X509Certificate<'_>,
-) -> Result<bool, LoadError> {
-    let probe = CertificateParams::default()
-        .signed_by(issuer.key(), issuer)
-        .map_err(LoadError::Issuer)?;
+fn writes_its_own_name(issuer: &Issuer<'static, KeyPair>, authority: &X509Certificate<'_>) -> Result<bool, LoadError> {
+    let probe = CertificateParams::default().signed_by(issuer.key(), issuer).map_err(LoadError::Issuer)?;
     Ok(parse(probe.der())?.issuer().as_raw() == authority.subject().as_raw())
 }
 
@@ -98,27 +78,20 @@ pub enum LoadError {
     File(#[from] FileError),
     /// What is wrong with the contents of a file.
     #[error("{}: {error}", path.display())]
-    In {
-        path: PathBuf,
-        error: Box<LoadError>,
-    },
+    In { path: PathBuf, error: Box<LoadError> },
     #[error("the certificate text has no certificate that can be read as PEM: {0}")]
     CertificatePem(pem::Error),
     #[error("the key text has no private key that can be read as PEM: {0}")]
     KeyPem(pem::Error),
     #[error("not an X.509 certificate: {0}")]
     Certificate(String),
-    #[error(
-        "the private key is of no known kind (use P-256, P-384, RSA of 2048 bits or more, or Ed25519): {0}"
-    )]
+    #[error("the private key is of no known kind (use P-256, P-384, RSA of 2048 bits or more, or Ed25519): {0}")]
     Key(rcgen::Error),
     #[error("the private key does not belong to the certificate of {subject:?}")]
     KeyMismatch { subject: String },
     #[error("the certificate of {subject:?} follows that of {below:?}, but did not issue it")]
     Order { subject: String, below: String },
-    #[error(
-        "the subject {0:?} has an attribute twice, or two in one part, and cannot be written as an issuer's name"
-    )]
+    #[error("the subject {0:?} has an attribute twice, or two in one part, and cannot be written as an issuer's name")]
     Subject(String),
     #[error("the certificate cannot sign others: {0}")]
     Issuer(rcgen::Error),

@@ -6,13 +6,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 const LINE: usize = 64;
 
-pub(crate) fn certificates<'a>(
-    chain: impl IntoIterator<Item = &'a CertificateDer<'static>>,
-) -> String {
-    chain
-        .into_iter()
-        .map(|certificate| encode("CERTIFICATE", certificate))
-        .collect()
+pub(crate) fn certificates<'a>(chain: impl IntoIterator<Item = &'a CertificateDer<'static>>) -> String {
+    chain.into_iter().map(|certificate| encode("CERTIFICATE", certificate)).collect()
 }
 
 pub(crate) fn private_key(key: &PrivateKeyDer<'_>) -> String {

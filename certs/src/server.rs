@@ -24,11 +24,7 @@ pub struct ServerCertificate {
 impl ServerCertificate {
     /// Each name is an IP address or a DNS name, which may begin with `*.`.
     pub fn new(names: &[String]) -> Self {
-        Self {
-            names: names.to_vec(),
-            key_kind: KeyKind::default(),
-            validity: Validity::from_now(SERVER_DAYS),
-        }
+        Self { names: names.to_vec(), key_kind: KeyKind::default(), validity: Validity::from_now(SERVER_DAYS) }
     }
 
     #[must_use]
@@ -50,22 +46,12 @@ impl ServerCertificate {
             subject.push(DnType::CommonName, first.as_str());
         }
         let mut params = parameters(subject, self.validity)?;
-        params.subject_alt_names = self
-            .names
-            .iter()
-            .map(|name| alternative_name(name))
-            .collect::<Result<_, _>>()?;
+        params.subject_alt_names = self.names.iter().map(|name| alternative_name(name)).collect::<Result<_, _>>()?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let key = self.key_kind.generate()?;
-        let certificate = params
-            .signed_by(&key, authority.issuer())
-            .map_err(IssueError::Sign)?;
-        Ok(Identity::new(
-            certificate.into(),
-            authority.intermediates(),
-            &key,
-        ))
+        let certificate = params.signed_by(&key, authority.issuer()).map_err(IssueError::Sign)?;
+        Ok(Identity::new(certificate.into(), authority.intermediates(), &key))
     }
 }
 
