@@ -62,7 +62,8 @@ fn every_shell_command_of_the_readme_runs_as_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = format!("{}:{}", binaries().display(), std::env::var("PATH").unwrap());
     let script = script.replace("8883", &port);
-    let output = Command::new("bash").arg("-c").arg(&script).current_dir(folder.path()).env("PATH", path).output().unwrap();
+    let output =
+        Command::new("bash").arg("-c").arg(&script).current_dir(folder.path()).env("PATH", path).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{script}\n--- stdout\n{out}\n--- stderr\n{err}");
     for expected in ["firsthop.toml: fine", r#""state":"assigned""#, "assignedHub", "hubs.example:8883", "factory-7"] {

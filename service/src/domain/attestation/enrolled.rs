@@ -6,7 +6,7 @@ use rustls_pki_types::{CertificateDer, TrustAnchor};
 use x509_parser::certificate::X509Certificate;
 
 use super::presented::{self, Validity};
-use super::{Thumbprint, name, signature};
+use super::{Thumbprint, constraints, name, signature};
 
 /// A certificate of an enrollment entry.
 pub struct EnrolledCertificate {
@@ -45,6 +45,8 @@ pub enum CertificateFault {
     NotForClients,
     #[error("it has the critical extension {0}, which this service does not know")]
     UnknownCriticalExtension(String),
+    #[error("its name constraints hold directory names, which are not supported: every certificate below it would be refused")]
+    DirectoryNameConstraint,
     #[error("its key is of a type or size that signatures are not accepted from (ECDSA P-256, P-384, P-521, Ed25519, RSA from 2048 bits)")]
     UnsupportedKey,
     #[error("it cannot be used for path validation: {0}")]
@@ -59,8 +61,8 @@ impl EnrolledCertificate {
         if cert.subject().iter_attributes().next().is_none() {
             return Err(CertificateFault::EmptySubject);
         }
-        let constraints = cert.basic_constraints().map_err(unreadable)?.ok_or(CertificateFault::NotCa)?.value;
-        if !constraints.ca {
+        let basic = cert.basic_constraints().map_err(unreadable)?.ok_or(CertificateFault::NotCa)?.value;
+        if !basic.ca {
             return Err(CertificateFault::NotCa);
         }
         if cert.key_usage().map_err(unreadable)?.is_some_and(|usage| !usage.value.key_cert_sign()) {
@@ -69,6 +71,9 @@ impl EnrolledCertificate {
         if cert.extended_key_usage().map_err(unreadable)?.is_some_and(|usage| !usage.value.client_auth && !usage.value.any) {
             return Err(CertificateFault::NotForClients);
         }
+        if constraints::refuse_all(&cert) {
+            return Err(CertificateFault::DirectoryNameConstraint);
+        }
         if !signature::is_supported_key(&cert) {
             return Err(CertificateFault::UnsupportedKey);
         }
@@ -76,7 +81,7 @@ impl EnrolledCertificate {
         let anchor = Anchor {
             trust: trust.to_owned(),
             key_id: presented::subject_key_id(&cert).map(Into::into),
-            path_len: constraints.path_len_constraint,
+            path_len: basic.path_len_constraint,
         };
         let validity = Validity::of(&cert);
         Ok(Self { thumbprint: thumbprint(&der), validity, anchor: Some(anchor), der })
@@ -108,7 +113,7 @@ impl EnrolledCertificate {
 
     /// The serial number in hexadecimal digits.
     pub fn serial(&self) -> String {
-        self.read(|cert| presented::serial(cert)).unwrap_or_default()
+        self.read(presented::serial).unwrap_or_default()
     }
 
     pub fn not_before(&self) -> Timestamp {
