@@ -132,12 +132,12 @@ impl Disk {
         let mut left = inner.synced.clone();
         for change in &inner.unsynced {
             match change {
-                Change::Length(len) if random() % 2 == 0 => left.resize(*len, 0),
+                Change::Length(len) if coin(&mut random) => left.resize(*len, 0),
                 Change::Length(_) => {}
                 Change::Write(offset, data) => {
                     let fate = random() % 3;
                     for (sector, part) in data.chunks(SECTOR).enumerate() {
-                        if fate == 0 || (fate == 1 && random() % 2 == 0) {
+                        if fate == 0 || (fate == 1 && coin(&mut random)) {
                             write(&mut left, offset + sector * SECTOR, part);
                         }
                     }
@@ -146,6 +146,10 @@ impl Disk {
         }
         Self::with(left)
     }
+}
+
+fn coin(random: &mut impl FnMut() -> u64) -> bool {
+    random() & 1 == 0
 }
 
 fn write(bytes: &mut Vec<u8>, offset: usize, data: &[u8]) {

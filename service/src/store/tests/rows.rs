@@ -7,8 +7,11 @@ use super::*;
 use crate::domain::registration::Registered;
 use crate::store::row::{self, NamedRegistration, OWN_ENROLLMENT, RegistrationV1, RowError, StateV1};
 
-fn any_row()
--> impl Strategy<Value = (u64, u64, [u8; 32], [u8; 16], u32, String, Option<String>, Option<String>, Result<(u32, u8), (u32, String)>)> {
+/// Hub and substatus, or code and message.
+type AnyState = Result<(u32, u8), (u32, String)>;
+type AnyRow = (u64, u64, [u8; 32], [u8; 16], u32, String, Option<String>, Option<String>, AnyState);
+
+fn any_row() -> impl Strategy<Value = AnyRow> {
     (
         any::<u64>(),
         any::<u64>(),
