@@ -50,8 +50,9 @@ impl Serialize for ApiVersion {
 impl<'de> Deserialize<'de> for ApiVersion {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text)
-            .ok_or_else(|| serde::de::Error::custom(format_args!("{text:?} is not an API version such as \"{}\"", Self::CURRENT)))
+        Self::parse(&text).ok_or_else(|| {
+            serde::de::Error::custom(format_args!("{text:?} is not an API version such as \"{}\"", Self::CURRENT))
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::{Any, Document};
 use crate::{
-    Action, ApiVersion, DeviceId, ETag, ErrorCode, GroupId, HubName, OperationId, RegistrationId, RequestId, Timestamp, TrackingId,
+    Action, ApiVersion, DeviceId, ETag, GroupId, HubName, OperationId, RegistrationId, RequestId, Timestamp, TrackingId,
 };
 
 /// How long an answer is waited for when the request does not say, in seconds.
@@ -165,7 +165,7 @@ pub struct Accepted {
     pub resources: Option<Document>,
     /// Why the registration failed, when it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error_code: Option<ErrorCode>,
+    pub error_code: Option<u32>,
     /// The same in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
@@ -199,8 +199,8 @@ pub struct Pending {
 pub struct Rejected {
     /// The class of the reason, as an HTTP status code.
     pub status: u16,
-    /// The reason.
-    pub error_code: ErrorCode,
+    /// The reason: an [`ErrorCode`](crate::ErrorCode)'s number. A newer service may have reasons that this crate does not know.
+    pub error_code: u32,
     /// The reason in words.
     pub message: String,
     /// What the device should do.
@@ -241,12 +241,13 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ErrorCode;
 
     #[test]
     fn each_answer_reads_back_as_its_own_kind() {
         let rejected = Answer::Rejected(Rejected {
             status: 429,
-            error_code: ErrorCode::Throttled,
+            error_code: ErrorCode::Throttled.number(),
             message: "too many".into(),
             action: Action::Retry,
             retry_after: Some(3),

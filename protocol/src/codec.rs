@@ -64,7 +64,10 @@ pub fn encode<T: Serialize>(body: &T, format: Format) -> Vec<u8> {
 
 fn malformed<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>) -> DecodeError {
     let field = error.path().to_string();
-    DecodeError::Malformed { field: if field == "." { String::new() } else { field }, message: error.inner().to_string() }
+    DecodeError::Malformed {
+        field: if field == "." { String::new() } else { field },
+        message: error.inner().to_string(),
+    }
 }
 
 fn malformed_whole(error: &dyn std::fmt::Display) -> DecodeError {
@@ -150,7 +153,9 @@ mod tests {
 
     #[test]
     fn a_cbor_request_has_the_same_text_keys() {
-        let request = register(r#"{"rid":"7","metadata":{"site":"lisbon","floor":3},"wait":2,"payload":[1.5,null,true]}"#).unwrap();
+        let request =
+            register(r#"{"rid":"7","metadata":{"site":"lisbon","floor":3},"wait":2,"payload":[1.5,null,true]}"#)
+                .unwrap();
         let bytes = encode(&request, Format::Cbor);
         assert_eq!(decode::<RegisterRequest>(&bytes, Format::Cbor).unwrap(), request);
         // The self-description tag in front changes nothing.

@@ -5,6 +5,14 @@ use crate::Format;
 /// Root of the reserved tree of this protocol.
 pub const ROOT: &str = "$provisioning/";
 
+/// The request and suffix of an exact answer topic.
+pub fn parse_answer(topic: &str) -> Option<(Request, Suffix)> {
+    Request::ALL.into_iter().find_map(|request| {
+        let suffix = Suffix::ALL.into_iter().find(|suffix| answer(request, *suffix) == topic)?;
+        Some((request, suffix))
+    })
+}
+
 /// What a publication asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Request {
@@ -87,9 +95,35 @@ impl Answers {
         (covered != 0).then_some(Self(covered))
     }
 
+    /// All answers to one request.
+    pub const fn of_request(request: Request) -> Self {
+        Self(0b1111 << (request as u8 * 4))
+    }
+
+    /// Whether the two sets have an answer in common.
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// Whether the set has that answer.
     pub const fn contains(self, request: Request, suffix: Suffix) -> bool {
         self.0 & Self::bit(request, suffix) != 0
+    }
+
+    /// What either set has.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The set as bits, to be kept in an atomic.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The set that [`Self::bits`] gave.
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits)
     }
 
     const fn bit(request: Request, suffix: Suffix) -> u8 {
@@ -137,7 +171,9 @@ mod tests {
         assert!(!one.contains(Request::Register, Suffix::Response));
         for filter in ["$provisioning/register/+", "$provisioning/register/#"] {
             let all = Answers::of_filter(filter).unwrap();
-            assert!(all.contains(Request::Register, Suffix::Pending) && !all.contains(Request::Status, Suffix::Pending));
+            assert!(
+                all.contains(Request::Register, Suffix::Pending) && !all.contains(Request::Status, Suffix::Pending)
+            );
         }
     }
 

@@ -1,1 +1,9 @@
-fn main() {}
+//! The `firsthop` command.
+
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> std::process::ExitCode {
+    firsthop::cli::main()
+}

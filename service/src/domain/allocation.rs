@@ -33,11 +33,19 @@ pub enum AllocationError {
 }
 
 /// Chooses among the entry's hubs, or among all linked hubs when the entry names none. Drained hubs take no new devices.
-pub fn choose<'a>(policy: AllocationPolicy, id: &RegistrationId, entry: &[HubName], linked: &'a Hubs) -> Result<&'a Hub, AllocationError> {
+pub fn choose<'a>(
+    policy: AllocationPolicy,
+    id: &RegistrationId,
+    entry: &[HubName],
+    linked: &'a Hubs,
+) -> Result<&'a Hub, AllocationError> {
     let hubs: Vec<&Hub> = if entry.is_empty() {
         linked.iter().collect()
     } else {
-        entry.iter().map(|name| linked.named(name).ok_or_else(|| AllocationError::Unknown(name.clone()))).collect::<Result<_, _>>()?
+        entry
+            .iter()
+            .map(|name| linked.named(name).ok_or_else(|| AllocationError::Unknown(name.clone())))
+            .collect::<Result<_, _>>()?
     };
     if hubs.is_empty() {
         return Err(AllocationError::NoneLinked);
@@ -47,7 +55,10 @@ pub fn choose<'a>(policy: AllocationPolicy, id: &RegistrationId, entry: &[HubNam
     }
     let device = fold(id.as_str());
     let score = |hub: &Hub| -unit(mix(device ^ fold(hub.name.as_str()))).ln() / f64::from(hub.weight.max(1));
-    hubs.into_iter().filter(|hub| !hub.drained).min_by(|a, b| score(a).total_cmp(&score(b))).ok_or(AllocationError::AllDrained)
+    hubs.into_iter()
+        .filter(|hub| !hub.drained)
+        .min_by(|a, b| score(a).total_cmp(&score(b)))
+        .ok_or(AllocationError::AllDrained)
 }
 
 /// 64 bits of a name that no version of a library will change.

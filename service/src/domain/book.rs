@@ -1,1 +1,124 @@
 //! All enrollment entries, ready to be looked up (rule B1). Immutable: a change makes a new book of the next generation.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use firsthop_protocol::body::EnrollmentName;
+use firsthop_protocol::{GroupId, RegistrationId};
+
+use super::attestation::AnchorIndex;
+use super::enrollment::Enrollment;
+
+/// The enrollment entries at one moment.
+#[derive(Default)]
+pub struct Book {
+    generation: u64,
+    individuals: BTreeMap<RegistrationId, Arc<Enrollment>>,
+    groups: BTreeMap<GroupId, Arc<Enrollment>>,
+    anchors: AnchorIndex,
+}
+
+/// Why entries do not make a book.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BookError {
+    #[error("{0} is there twice; every enrollment needs a name of its own")]
+    DuplicateName(EnrollmentName),
+    /// A device below that CA would belong to both, and which one decides would be chance.
+    #[error("group:{first} and group:{second} both have the CA {subject:?} (same name and key); remove it from one of them")]
+    SharedCa { first: GroupId, second: GroupId, subject: String },
+    #[error("{0} has a device certificate where a group needs a CA certificate")]
+    NotACa(EnrollmentName),
+}
+
+impl Book {
+    pub fn new(generation: u64, entries: Vec<Enrollment>) -> Result<Self, BookError> {
+        let mut book = Self { generation, ..Self::default() };
+        for entry in entries.into_iter().map(Arc::new) {
+            let replaced = match &entry.name {
+                EnrollmentName::Individual(id) => book.individuals.insert(id.clone(), entry.clone()),
+                EnrollmentName::Group(id) => book.groups.insert(id.clone(), entry.clone()),
+            };
+            if replaced.is_some() {
+                return Err(BookError::DuplicateName(entry.name.clone()));
+            }
+        }
+        book.refuse_shared_cas()?;
+        for entry in book.groups.values() {
+            book.anchors.add(entry);
+        }
+        book.anchors.seal();
+        Ok(book)
+    }
+
+    fn refuse_shared_cas(&self) -> Result<(), BookError> {
+        let mut owners: HashMap<(&[u8], &[u8]), &GroupId> = HashMap::with_capacity(self.groups.len());
+        for (id, entry) in &self.groups {
+            for certificate in entry.certificates.iter() {
+                let identity = certificate.authority().ok_or_else(|| BookError::NotACa(entry.name.clone()))?;
+                if let Some(first) = owners.insert(identity, id).filter(|first| *first != id) {
+                    return Err(BookError::SharedCa { first: first.clone(), second: id.clone(), subject: certificate.subject() });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Grows with every change of an entry.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub fn individual(&self, id: &RegistrationId) -> Option<&Arc<Enrollment>> {
+        self.individuals.get(id)
+    }
+
+    pub fn group(&self, id: &GroupId) -> Option<&Arc<Enrollment>> {
+        self.groups.get(id)
+    }
+
+    /// The entry of that name.
+    pub fn entry(&self, name: &EnrollmentName) -> Option<&Arc<Enrollment>> {
+        match name {
+            EnrollmentName::Individual(id) => self.individual(id),
+            EnrollmentName::Group(id) => self.group(id),
+        }
+    }
+
+    /// Individual enrollments, in the order of their ids.
+    pub fn individuals(&self) -> impl ExactSizeIterator<Item = &Arc<Enrollment>> {
+        self.individuals.values()
+    }
+
+    /// Enrollment groups, in the order of their ids.
+    pub fn groups(&self) -> impl ExactSizeIterator<Item = &Arc<Enrollment>> {
+        self.groups.values()
+    }
+
+    /// All entries: groups, then individuals.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Enrollment>> {
+        self.groups.values().chain(self.individuals.values())
+    }
+
+    pub fn len(&self) -> usize {
+        self.groups.len() + self.individuals.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(super) fn anchors(&self) -> &AnchorIndex {
+        &self.anchors
+    }
+}
+
+impl fmt::Debug for Book {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Book")
+            .field("generation", &self.generation)
+            .field("groups", &self.groups.len())
+            .field("individuals", &self.individuals.len())
+            .finish()
+    }
+}

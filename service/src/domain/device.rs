@@ -74,7 +74,10 @@ mod tests {
             schema: None,
         };
         let instance = model.instance(&map(json!({"unit": {"flow": "m3/h"}, "serial": "7"}))).unwrap();
-        assert_eq!(Value::Object(instance.values), json!({"unit": {"flow": "m3/h", "pressure": "bar"}, "interval": 60, "serial": "7"}));
+        assert_eq!(
+            Value::Object(instance.values),
+            json!({"unit": {"flow": "m3/h", "pressure": "bar"}, "interval": 60, "serial": "7"})
+        );
     }
 
     #[test]

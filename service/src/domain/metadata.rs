@@ -37,8 +37,11 @@ impl MetadataRules {
                 Some(value) if allowed.contains(value) => {}
                 Some(value) => {
                     // Which values are allowed is the operator's knowledge; the device is told only about its own.
-                    return Err(Refusal::new(ErrorCode::MetadataNotAllowed, format!("metadata.{path}: {value} is not allowed"))
-                        .detail(format!("allowed are {}", Value::Array(allowed.clone()))));
+                    return Err(Refusal::new(
+                        ErrorCode::MetadataNotAllowed,
+                        format!("metadata.{path}: {value} is not allowed"),
+                    )
+                    .detail(format!("allowed are {}", Value::Array(allowed.clone()))));
                 }
                 None => {
                     return Err(Refusal::new(
@@ -52,8 +55,10 @@ impl MetadataRules {
             match field(metadata, path) {
                 Some(Value::String(text)) if pattern.0.is_match(text) => {}
                 Some(Value::String(text)) => {
-                    return Err(invalid(format!("metadata.{path}: {text:?} has not the form that the enrollment wants"))
-                        .detail(format!("pattern {}", pattern.0)));
+                    return Err(invalid(format!(
+                        "metadata.{path}: {text:?} has not the form that the enrollment wants"
+                    ))
+                    .detail(format!("pattern {}", pattern.0)));
                 }
                 Some(other) => return Err(invalid(format!("metadata.{path}: must be a text, not {}", kind(other)))),
                 None => return Err(invalid(format!("metadata.{path}: absent, but the enrollment wants a form"))),
@@ -81,7 +86,11 @@ pub struct Pattern(Regex);
 
 impl Pattern {
     pub fn parse(text: &str) -> Result<Self, String> {
-        regex::RegexBuilder::new(&format!("^(?:{text})$")).size_limit(1 << 20).build().map(Self).map_err(|error| error.to_string())
+        regex::RegexBuilder::new(&format!("^(?:{text})$"))
+            .size_limit(1 << 20)
+            .build()
+            .map(Self)
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -119,7 +128,10 @@ mod tests {
             required: vec!["serial".into(), "location.country".into()],
             allowed: BTreeMap::from([("location.country".into(), vec![json!("pt"), json!("de")])]),
             patterns: BTreeMap::from([("serial".into(), Pattern::parse("[A-Z]{2}[0-9]+").unwrap())]),
-            schema: Some(Schema::parse(json!({"properties": {"floor": {"type": "integer"}}, "additionalProperties": true})).unwrap()),
+            schema: Some(
+                Schema::parse(json!({"properties": {"floor": {"type": "integer"}}, "additionalProperties": true}))
+                    .unwrap(),
+            ),
         }
     }
 
@@ -132,15 +144,31 @@ mod tests {
     fn each_broken_rule_names_its_field() {
         let cases = [
             (json!({"location": {"country": "pt"}}), ErrorCode::InvalidMetadata, "metadata.serial: required"),
-            (json!({"serial": "AB12", "location": {"country": "fr"}}), ErrorCode::MetadataNotAllowed, "metadata.location.country: \"fr\""),
-            (json!({"serial": "xAB12", "location": {"country": "de"}}), ErrorCode::InvalidMetadata, "metadata.serial: \"xAB12\""),
-            (json!({"serial": "AB12x", "location": {"country": "de"}}), ErrorCode::InvalidMetadata, "metadata.serial: \"AB12x\""),
+            (
+                json!({"serial": "AB12", "location": {"country": "fr"}}),
+                ErrorCode::MetadataNotAllowed,
+                "metadata.location.country: \"fr\"",
+            ),
+            (
+                json!({"serial": "xAB12", "location": {"country": "de"}}),
+                ErrorCode::InvalidMetadata,
+                "metadata.serial: \"xAB12\"",
+            ),
+            (
+                json!({"serial": "AB12x", "location": {"country": "de"}}),
+                ErrorCode::InvalidMetadata,
+                "metadata.serial: \"AB12x\"",
+            ),
             (
                 json!({"serial": 7, "location": {"country": "de"}}),
                 ErrorCode::InvalidMetadata,
                 "metadata.serial: must be a text, not a number",
             ),
-            (json!({"serial": "AB12", "location": {"country": "de"}, "floor": "3"}), ErrorCode::InvalidMetadata, "metadata/floor: "),
+            (
+                json!({"serial": "AB12", "location": {"country": "de"}, "floor": "3"}),
+                ErrorCode::InvalidMetadata,
+                "metadata/floor: ",
+            ),
         ];
         for (metadata, code, message) in cases {
             let refusal = rules().judge(&map(metadata)).unwrap_err();

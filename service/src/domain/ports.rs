@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use firsthop_protocol::{ETag, RegistrationId};
+use firsthop_protocol::{ETag, RegistrationId, Timestamp};
 
 use super::device::Device;
 use super::registration::{Registered, Registration};
@@ -54,4 +55,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Commits durably, together with whatever else waits to be committed, and returns the record's new etag.
     fn commit(&self, decision: Decision) -> Committing<'_>;
+}
+
+/// Tells the time.
+pub trait Clock: Send + Sync + 'static {
+    /// By the calendar; may jump when it is set.
+    fn now(&self) -> Timestamp;
+
+    /// Since some fixed point, on a clock that never goes back.
+    fn uptime(&self) -> Duration;
 }

@@ -45,7 +45,9 @@ impl Quota {
 
     /// Gives back what an `admit` took, when the request then went no further.
     pub fn give_back(&self) {
-        let _ = self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| Some(full_at.saturating_sub(self.interval)));
+        let _ = self
+            .full_at
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| Some(full_at.saturating_sub(self.interval)));
     }
 }
 

@@ -47,7 +47,7 @@ pub struct Registered {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Nothing changes: answer with what is stored.
-    Keep,
+    Keep(Registered),
     /// Store this, then answer with it.
     Write(Registration),
     /// Store the failure, if it is a new one, then refuse.
@@ -65,14 +65,18 @@ pub struct Operation {
 /// Decides. An id belongs to the group that it first registered under: only the operator's own word, an individual enrollment, takes it
 /// out of there. Otherwise the owner of one enrolled authority could take over the devices of another by naming them.
 pub fn decide(stored: Option<&Registered>, proof: &Proof, hubs: &Hubs, operation: &Operation) -> Step {
+    let record = stored;
     let stored = stored.map(|stored| &stored.registration);
     let enrollment = &proof.enrollment;
     if let Some(Registration { enrollment: EnrollmentName::Group(bound), .. }) = stored
         && matches!(&enrollment.name, EnrollmentName::Group(group) if group != bound)
     {
-        let refusal = Refusal::new(ErrorCode::BoundElsewhere, "this registration id was registered under another enrollment group")
-            .detail(format!("bound to group:{bound}; delete the registration to let {} have it", enrollment.name))
-            .by(&enrollment.name);
+        let refusal = Refusal::new(
+            ErrorCode::BoundElsewhere,
+            "this registration id was registered under another enrollment group",
+        )
+        .detail(format!("bound to group:{bound}; delete the registration to let {} have it", enrollment.name))
+        .by(&enrollment.name);
         return Step::Fail { registration: None, refusal };
     }
     let device_id = enrollment.device_id.clone().unwrap_or_else(|| DeviceId::from(&proof.id));
@@ -87,28 +91,36 @@ pub fn decide(stored: Option<&Registered>, proof: &Proof, hubs: &Hubs, operation
         created: stored.map_or(operation.now, |stored| stored.created),
         updated: operation.now,
     };
-    if let Some(stored) = stored
-        && let State::Assigned { hub, .. } = &stored.state
+    if let Some(record) = record
+        && let State::Assigned { hub, .. } = &record.registration.state
         && hubs.named(hub).is_some()
     {
-        let same = stored.enrollment == enrollment.name && stored.thumbprint == proof.thumbprint && stored.device_id == device_id;
-        return if same { Step::Keep } else { Step::Write(write(stored.state.clone())) };
+        let stored = &record.registration;
+        let same = stored.enrollment == enrollment.name
+            && stored.thumbprint == proof.thumbprint
+            && stored.device_id == device_id;
+        return if same { Step::Keep(record.clone()) } else { Step::Write(write(stored.state.clone())) };
     }
     match allocation::choose(enrollment.allocation, &proof.id, &enrollment.hubs, hubs) {
-        Ok(hub) => Step::Write(write(State::Assigned { hub: hub.name.clone(), substatus: Substatus::InitialAssignment })),
+        Ok(hub) => {
+            Step::Write(write(State::Assigned { hub: hub.name.clone(), substatus: Substatus::InitialAssignment }))
+        }
         Err(error) => {
             let refusal = no_hub(&error).by(&enrollment.name);
             let failed = State::Failed { code: refusal.code, message: refusal.message.clone() };
             // A failure that is stored already, or that must not hide an assignment, is not written.
-            let registration =
-                stored.is_none_or(|stored| matches!(&stored.state, State::Failed { .. }) && stored.state != failed).then(|| write(failed));
+            let registration = stored
+                .is_none_or(|stored| matches!(&stored.state, State::Failed { .. }) && stored.state != failed)
+                .then(|| write(failed));
             Step::Fail { registration, refusal }
         }
     }
 }
 
 fn no_hub(error: &AllocationError) -> Refusal {
-    Refusal::new(ErrorCode::NoHub, "no hub can take this device now").detail(error.to_string()).retry_after(NO_HUB_RETRY)
+    Refusal::new(ErrorCode::NoHub, "no hub can take this device now")
+        .detail(error.to_string())
+        .retry_after(NO_HUB_RETRY)
 }
 
 /// Seconds after which a device that no hub can take should ask again.

@@ -1,11 +1,33 @@
 //! Attestation by X.509 (rules B1 to B3): who a certificate chain proves its holder to be.
 
+mod anchors;
+mod chain;
+mod enrolled;
+mod fault;
+mod leaf;
+mod name;
+mod path;
+mod presented;
+mod signature;
+
 use std::fmt;
 use std::sync::Arc;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use firsthop_protocol::{RegistrationId, Timestamp};
+use rustls_pki_types::CertificateDer;
+use x509_parser::certificate::X509Certificate;
 
+use super::book::Book;
 use super::enrollment::Enrollment;
+use super::refusal::Refusal;
+
+use chain::Chain;
+use fault::{Fault, Place};
+
+pub(super) use anchors::AnchorIndex;
+pub use chain::{MAX_CHAIN_BYTES, MAX_CHAIN_LEN};
+pub use enrolled::{CertificateFault, EnrolledCertificate};
 
 /// SHA-256 of a certificate's DER.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,12 +45,6 @@ impl fmt::Debug for Thumbprint {
     }
 }
 
-/// A certificate of an enrollment entry.
-#[derive(Debug)]
-pub struct EnrolledCertificate {
-    pub thumbprint: Thumbprint,
-}
-
 /// What a chain proved: an identity, under an enrollment, for a time.
 #[derive(Debug, Clone)]
 pub struct Proof {
@@ -41,3 +57,66 @@ pub struct Proof {
     /// The first moment at which one no longer is.
     pub valid_until: Timestamp,
 }
+
+/// Judges a presented chain, leaf first, at the time `now`. The device must have proven that it holds the leaf's key.
+pub fn judge(chain: &[CertificateDer<'_>], book: &Book, now: Timestamp) -> Result<Proof, Refusal> {
+    examine(chain, book, now).map(|accepted| accepted.proof).map_err(Refusal::from)
+}
+
+/// An accepted chain, and how.
+struct Accepted<'b> {
+    proof: Proof,
+    /// The enrolled certificate that decided.
+    certificate: &'b EnrolledCertificate,
+    /// The presented certificates used, from the leaf upward.
+    path: Vec<usize>,
+}
+
+/// The rules, in their order. Everything that judges a chain ends here.
+fn examine<'b>(chain: &[CertificateDer<'_>], book: &'b Book, now: Timestamp) -> Result<Accepted<'b>, Fault> {
+    let chain = Chain::new(chain)?;
+    let leaf = chain.leaf()?;
+    leaf::refuse_unknown_critical(leaf, Place::Certificate(0))?;
+    let id = leaf::identity(leaf)?;
+    let thumbprint = enrolled::thumbprint(leaf.as_raw());
+    let (certificate, enrollment, validity, path) = match book.individual(&id) {
+        Some(entry) => {
+            let certificate = individual(&chain, leaf, thumbprint, entry, now).map_err(|fault| fault.on(&[0]))?;
+            (certificate, entry, certificate.validity(), vec![0])
+        }
+        None => {
+            let found = path::find(&chain, book.anchors(), now)?;
+            (found.candidate.certificate, found.candidate.enrollment, found.validity, found.path)
+        }
+    };
+    let proof = Proof { id, enrollment: enrollment.clone(), thumbprint, valid_from: validity.from, valid_until: validity.until };
+    Ok(Accepted { proof, certificate, path })
+}
+
+/// An individual enrollment: the certificate itself is enrolled. Nobody but its holder learns that there is an entry, so the comparison
+/// comes first.
+fn individual<'b>(
+    chain: &Chain<'_>,
+    leaf: &X509Certificate<'_>,
+    presented: Thumbprint,
+    entry: &'b Enrollment,
+    now: Timestamp,
+) -> Result<&'b EnrolledCertificate, Fault> {
+    let enrolled = |certificate: &&EnrolledCertificate| verify_slices_are_equal(&certificate.thumbprint.0, &presented.0).is_ok();
+    let Some(certificate) = entry.certificates.iter().find(enrolled) else {
+        let detail = format!("the individual enrollment decides, and {presented} is neither its primary nor its secondary certificate");
+        return Err(chain.not_enrolled(Place::Enrollment).detail(detail).by(&entry.name));
+    };
+    path::refuse_disabled(entry)?;
+    let outside = fault::outside_validity(certificate.validity(), now, || chain.describe(0), Place::Certificate(0));
+    if let Some(fault) = outside {
+        return Err(fault.by(&entry.name));
+    }
+    leaf::usage(leaf).map_err(|fault| fault.by(&entry.name))?;
+    Ok(certificate)
+}
+#[derive(serde::Serialize)]
+pub struct Expl;
+impl std::fmt::Display for Expl { fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result { Ok(()) } }
+impl Expl { pub fn is_accepted(&self) -> bool { true } }
+pub fn explain(_c: &[CertificateDer<'_>], _b: &Book, _n: Timestamp) -> Expl { Expl }

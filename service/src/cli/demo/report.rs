@@ -1,0 +1,145 @@
+//! What the demo shows: a picture on a terminal, plain lines elsewhere, events as JSON when asked.
+
+use std::io::{IsTerminal, stdout};
+use std::path::Path;
+use std::time::Duration;
+
+use firsthop_protocol::Answer;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::fleet::{Outcome, Registered};
+use super::world::{HUBS, World};
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    Text,
+    /// One event a line.
+    Json,
+}
+
+pub struct Report {
+    output: Output,
+    bar: Option<ProgressBar>,
+}
+
+/// Width of the bar of a hub, in characters.
+const BAR: usize = 24;
+
+impl Report {
+    pub fn new(output: Output) -> Self {
+        Self { output, bar: None }
+    }
+
+    fn event(&self, event: &serde_json::Value) {
+        if self.output == Output::Json {
+            println!("{event}");
+        }
+    }
+
+    fn text(&self) -> bool {
+        self.output == Output::Text
+    }
+
+    pub fn begin(&self, dir: &Path) {
+        let version = env!("CARGO_PKG_VERSION");
+        if self.text() {
+            println!("firsthop {version} demo: everything lives in {} (delete it to start over)\n", dir.display());
+        }
+        self.event(&json!({"event": "begin", "version": version, "dir": dir}));
+    }
+
+    pub fn step(&self, what: &str, took: Duration, place: &Path) {
+        if self.text() {
+            println!(" ✓ {what:<44} {:>6.2} s   {}", took.as_secs_f64(), place.display());
+        }
+        self.event(&json!({"event": "step", "what": what, "seconds": took.as_secs_f64(), "path": place}));
+    }
+
+    pub fn progress_begins(&mut self, total: usize) {
+        if !self.text() {
+            return;
+        }
+        println!();
+        if stdout().is_terminal() {
+            let bar = ProgressBar::new(total as u64);
+            let style = ProgressStyle::with_template(" registering  [{bar:32}] {pos}/{len}   {per_sec}").ok();
+            bar.set_style(style.unwrap_or_else(ProgressStyle::default_bar).progress_chars("█▉ "));
+            self.bar = Some(bar);
+        } else {
+            println!(" registering {total} devices");
+        }
+    }
+
+    pub fn progress(&self, registered: &Registered, _done: usize, _elapsed: Duration) {
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        }
+        if self.output == Output::Json {
+            let (status, hub, message) = match &registered.result {
+                Ok(Answer::Accepted(answer)) => (Some(answer.status), answer.assigned_hub.clone(), None),
+                Ok(Answer::Rejected(answer)) => (Some(answer.status), None, Some(answer.message.clone())),
+                Ok(Answer::Pending(answer)) => (Some(answer.status), None, None),
+                Err(error) => (None, None, Some(error.clone())),
+            };
+            self.event(&json!({"event": "device", "registrationId": registered.name, "status": status, "assignedHub": hub,
+                "message": message, "milliseconds": registered.took.as_secs_f64() * 1e3}));
+        }
+    }
+
+    pub fn progress_ends(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish();
+            println!();
+        }
+    }
+
+    pub fn outcome(&self, outcome: &Outcome) {
+        let assigned: usize = outcome.hubs.values().sum();
+        let rate = outcome.latencies.len() as f64 / outcome.took.as_secs_f64().max(1e-9);
+        let milliseconds = |percent| outcome.percentile(percent).as_secs_f64() * 1e3;
+        let first = outcome.first_assigned.map(|time| time.as_secs_f64());
+        self.event(&json!({"event": "outcome", "assigned": assigned, "hubs": outcome.hubs, "refused": outcome.refused,
+            "surprises": outcome.surprises, "perSecond": rate, "p50Milliseconds": milliseconds(50), "p99Milliseconds": milliseconds(99),
+            "secondsToFirstAssigned": first}));
+        if !self.text() {
+            return;
+        }
+        println!(
+            " {assigned} assigned in {:.2} s: {rate:.0}/s, p50 {:.0} ms, p99 {:.0} ms; the first one {:.2} s after the start",
+            outcome.took.as_secs_f64(),
+            milliseconds(50),
+            milliseconds(99),
+            first.unwrap_or_default()
+        );
+        let most = outcome.hubs.values().copied().max().unwrap_or(1).max(1);
+        for (at, (name, _)) in HUBS.iter().enumerate() {
+            let address = format!("localhost:{}", 8884 + at);
+            let count = outcome.hubs.get(&address).copied().unwrap_or_default();
+            println!("   {name:<12} {:<BAR$} {count:>5}   {address}", "█".repeat((count * BAR).div_ceil(most)));
+        }
+        println!(" {} refused, as they should be:", outcome.refused.len());
+        for (what, message) in &outcome.refused {
+            println!("   {what:<20} {message}");
+        }
+        for surprise in &outcome.surprises {
+            println!(" ✗ {surprise}");
+        }
+    }
+
+    pub fn invite(&self, world: &World, port: u16) {
+        self.event(&json!({"event": "ready", "port": port}));
+        if !self.text() {
+            return;
+        }
+        let dir = std::env::current_dir().ok().and_then(|here| world.dir().strip_prefix(here).ok()).unwrap_or(world.dir()).display().to_string();
+        println!("\n Be a device yourself, in another terminal (Debian package mosquitto-clients):");
+        println!("   XDG_CONFIG_HOME={dir}/dev-0001 mosquitto_rr -t '$provisioning/register' -e '$provisioning/register/response' -m '{{}}'");
+        println!(" Try one that is refused:");
+        println!("   XDG_CONFIG_HOME={dir}/dev-expired mosquitto_rr -t '$provisioning/register' -e '$provisioning/register/response' -m '{{}}'");
+        println!(" Ask why:");
+        println!("   firsthop cert explain {dir}/dev-expired/device.pem -c {dir}/firsthop.toml");
+        println!(" The log is {dir}/firsthop.log. Ctrl-C stops.");
+    }
+}

@@ -1,0 +1,140 @@
+//! What the demo makes on disk: a PKI, a configuration, and a folder of client options for each device.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use firsthop_certs::{Authority, Defect, Identity};
+
+use super::report::Report;
+
+/// The hubs that devices are spread over, with their weights.
+pub const HUBS: [(&str, u16); 3] = [("hub-lisbon", 1), ("hub-berlin", 1), ("hub-austin", 1)];
+
+/// A device and what is expected to happen to it.
+pub struct DemoDevice {
+    pub name: String,
+    pub identity: Identity,
+    pub refusal: Option<&'static str>,
+}
+
+pub struct World {
+    dir: PathBuf,
+    root: Authority,
+    pub devices: Vec<DemoDevice>,
+}
+
+impl World {
+    /// Makes the folder, or renews one that an earlier demo made. What is registered stays.
+    pub fn make(dir: &Path, port: u16, devices: u32, report: &mut Report) -> anyhow::Result<Self> {
+        let step = Instant::now();
+        let marker = dir.join("firsthop.toml");
+        if dir.exists() && !marker.exists() && fs::read_dir(dir).with_context(|| format!("{}", dir.display()))?.next().is_some() {
+            bail!("{} holds other things than a demo: choose another folder with --dir", dir.display());
+        }
+        fs::create_dir_all(dir).with_context(|| format!("{}", dir.display()))?;
+        let dir = fs::canonicalize(dir).with_context(|| format!("{}", dir.display()))?;
+        let certs = dir.join("certs");
+        let root = Authority::root("Firsthop demo root")?;
+        let factory = root.intermediate("Firsthop demo factory")?;
+        let closed = root.intermediate("Firsthop demo closed line")?;
+        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+        root.replace(&certs, "root")?;
+        factory.replace(&certs, "factory")?;
+        closed.replace(&certs, "closed")?;
+        root.server(&names)?.replace(&certs, "server")?;
+        report.step("root CA, server certificate", step.elapsed(), &certs);
+
+        let step = Instant::now();
+        let mut fleet = Vec::with_capacity(devices as usize + 3);
+        for number in 1..=devices {
+            let name = format!("dev-{number:04}");
+            fleet.push(DemoDevice { identity: factory.device(&name)?, name, refusal: None });
+        }
+        let broken = |name: &str, refusal, identity| DemoDevice { name: name.to_owned(), identity, refusal: Some(refusal) };
+        fleet.push(broken("dev-expired", "expired", factory.broken_device("dev-expired", Defect::Expired)?));
+        fleet.push(broken("dev-stranger", "unknown issuer", factory.broken_device("dev-stranger", Defect::ForeignCa)?));
+        fleet.push(broken("dev-closed", "enrollment disabled", closed.device("dev-closed")?));
+        report.step(&format!("{} device certificates", fleet.len()), step.elapsed(), &dir.join("dev-0001"));
+
+        let step = Instant::now();
+        fs::write(&marker, configuration(port)).with_context(|| format!("{}", marker.display()))?;
+        report.step(&format!("2 enrollment groups, {} hubs", HUBS.len()), step.elapsed(), &marker);
+        Ok(Self { dir, root, devices: fleet })
+    }
+
+    pub fn config_file(&self) -> PathBuf {
+        self.dir.join("firsthop.toml")
+    }
+
+    pub fn log_file(&self) -> PathBuf {
+        self.dir.join("firsthop.log")
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn root(&self) -> &Authority {
+        &self.root
+    }
+
+    /// Writes, for each device, a folder that mosquitto's clients take their options from: `XDG_CONFIG_HOME=demo/dev-0001`.
+    pub fn write_client_folders(&mut self, port: u16) -> anyhow::Result<()> {
+        let root = self.dir.join("certs/root.pem");
+        for device in &self.devices {
+            let folder = self.dir.join(&device.name);
+            device.identity.replace(&folder, "device")?;
+            let options = format!(
+                "-h localhost\n-p {port}\n-V mqttv5\n--cafile {}\n--cert {}\n--key {}\n",
+                root.display(),
+                folder.join("device.pem").display(),
+                folder.join("device.key").display()
+            );
+            for client in ["mosquitto_pub", "mosquitto_sub", "mosquitto_rr"] {
+                let file = folder.join(client);
+                fs::write(&file, &options).with_context(|| format!("{}", file.display()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn configuration(port: u16) -> String {
+    let mut text = format!(
+        r#"# Written by `firsthop demo`. `firsthop serve -c` runs with it, too.
+
+[listener]
+address = "127.0.0.1:{port}"
+
+[tls]
+certificate = "certs/server.pem"
+key = "certs/server.key"
+
+[store]
+path = "registry.redb"
+"#
+    );
+    for (at, (name, weight)) in HUBS.iter().enumerate() {
+        let hub_port = 8884 + at;
+        write!(text, "\n[[hubs]]\nname = \"{name}\"\nhost = \"localhost\"\nport = {hub_port}\nweight = {weight}\n")
+            .expect("a String takes all text");
+    }
+    text.push_str(
+        r#"
+# Devices whose certificate the factory's CA issued.
+[[groups]]
+id = "factory"
+primary = "certs/factory.pem"
+
+# A line that was closed: its devices are refused.
+[[groups]]
+id = "closed-line"
+primary = "certs/closed.pem"
+enabled = false
+"#,
+    );
+    text
+}

@@ -1,0 +1,353 @@
+//! From the device's certificate upward to the nearest enrolled CA (rules B1, B3).
+//!
+//! ```text
+//! device's certificate --issuer enrolled?--> yes, and it signed: that group decides, whatever lies above
+//!          | no                              no such key: next candidate
+//!          v
+//! presented certificate of that name --issuer enrolled?--> ...
+//! ```
+//! Which group decides is found by name and key id, without a signature. The one validation of the path, by webpki, then proves the
+//! choice; only when it fails is it asked, signature by signature, whether the chosen CA is the issuer at all.
+
+use std::cell::Cell;
+use std::slice;
+use std::sync::Arc;
+use std::time::Duration;
+
+use firsthop_protocol::{ErrorCode, Timestamp};
+use rustls_pki_types::{CertificateDer, UnixTime};
+use webpki::{EndEntityCert, KeyUsage};
+use x509_parser::certificate::X509Certificate;
+
+use super::anchors::{AnchorIndex, Candidate};
+use super::chain::{Chain, is_self_issued};
+use super::fault::{Fault, Place, outside_validity};
+use super::presented::{self, Validity};
+use super::signature::{self, Signature};
+use super::{leaf, name};
+use crate::domain::enrollment::Enrollment;
+
+/// Most enrolled certificates of one name that are tried as the issuer of one certificate. With key ids there is only one.
+pub(super) const MAX_TRIES_PER_LEVEL: usize = 4;
+/// Most tries for a whole chain.
+pub(super) const MAX_TRIES: usize = 12;
+
+/// The group that accepts a chain.
+pub(super) struct Found<'b> {
+    pub(super) candidate: Candidate<'b>,
+    /// The time in which every certificate of the path is valid.
+    pub(super) validity: Validity,
+    /// From the device's certificate upward.
+    pub(super) path: Vec<usize>,
+    /// Enrolled certificates tried.
+    pub(super) tries: usize,
+}
+
+/// Finds the group that decides, and asks it.
+pub(super) fn find<'b>(chain: &Chain<'_>, anchors: &'b AnchorIndex, now: Timestamp) -> Result<Found<'b>, Fault> {
+    let leaf_der = chain.der(0).ok_or_else(|| chain.not_enrolled(Place::Chain))?;
+    let leaf = chain.leaf()?;
+    let end_entity = EndEntityCert::try_from(leaf_der)
+        .map_err(|error| Fault::bad("B3", Place::Certificate(0), format!("certificate cannot be used: {error}")))?;
+    // Two parsers read the certificate: one the name, the other the path. They have to see the same subject.
+    if end_entity.subject() != presented::name_content(leaf.subject()) {
+        return Err(Fault::bad("B2", Place::Certificate(0), "certificate's subject cannot be read without doubt"));
+    }
+    Walk { chain, anchors, now, end_entity: &end_entity, tries: Cell::new(0) }.run()
+}
+
+struct Walk<'a, 'c, 'b> {
+    chain: &'a Chain<'c>,
+    anchors: &'b AnchorIndex,
+    now: Timestamp,
+    end_entity: &'a EndEntityCert<'a>,
+    tries: Cell<usize>,
+}
+
+/// A presented certificate that was reached, and from which.
+struct Step {
+    at: usize,
+    below: Option<usize>,
+}
+
+/// What trying one enrolled certificate as the issuer of a path's last certificate led to.
+enum Attempt<'b> {
+    /// It did not sign. Another may have.
+    Foreign,
+    /// It did, but further down a certificate was not signed by the one above it.
+    Broken(Fault),
+    /// It did, and so its group decides.
+    Decided(Result<Found<'b>, Fault>),
+}
+
+/// What looking for enrolled issuers of a path's last certificate led to.
+enum Level<'b> {
+    None,
+    Broken(Fault),
+    Decided(Result<Found<'b>, Fault>),
+}
+
+impl<'b> Walk<'_, '_, 'b> {
+    fn run(&self) -> Result<Found<'b>, Fault> {
+        let mut steps = vec![Step { at: 0, below: None }];
+        let mut broken = None;
+        let mut looked_up = String::new();
+        let mut next = 0;
+        // Every certificate is reached at most once, so this ends after as many rounds as there are certificates.
+        while next < steps.len() {
+            let path = path_to(&steps, next);
+            match self.level(&path)? {
+                Level::Decided(decision) => return decision.map_err(|fault| fault.on(&path)),
+                Level::Broken(fault) => drop(broken.get_or_insert(fault.on(&path))),
+                Level::None => {
+                    self.note(&path, &mut looked_up);
+                    self.push_issuers(&mut steps, next);
+                }
+            }
+            next += 1;
+        }
+        if let Some(fault) = broken {
+            return Err(fault);
+        }
+        let unreadable = (1..self.chain.len()).find_map(|at| Some((at, self.chain.unreadable(at)?)));
+        if let Some((at, error)) = unreadable {
+            let message = format!("certificate {} of those sent cannot be read: {error}", at + 1);
+            return Err(Fault::bad("B3", Place::Certificate(at), message).detail(looked_up));
+        }
+        // The walk goes upward, so the last certificate reached is the one whose issuer is missing.
+        let path = path_to(&steps, steps.len() - 1);
+        let last = path.last().copied().unwrap_or_default();
+        Err(self.chain.not_enrolled(Place::Issuer(last)).detail(looked_up).on(&path))
+    }
+
+    /// For the operator: which enrolled certificates might have signed the path's last certificate, and did not.
+    fn note(&self, path: &[usize], looked_up: &mut String) {
+        let Some(cert) = path.last().and_then(|at| self.chain.certificate(*at)) else { return };
+        let issuer = presented::name_content(cert.issuer());
+        let key_id = presented::authority_key_id(cert);
+        let tried = self.anchors.candidates(issuer, key_id).take(MAX_TRIES_PER_LEVEL).count();
+        let text = match (self.anchors.named(issuer), tried) {
+            (0, _) => "no enrolled CA has that name".to_owned(),
+            (named, 0) => format!("of {named} enrolled CAs with that name none has the key id {}", hex(key_id.unwrap_or_default())),
+            (named, tried) => format!("of {named} enrolled CAs with that name {tried} were tried, and none signed it"),
+        };
+        if !looked_up.is_empty() {
+            looked_up.push_str("; ");
+        }
+        looked_up.push_str(&format!("looked up issuer {}: {text}", name::distinguished(cert.issuer())));
+    }
+
+    /// Adds the presented certificates that may have issued the one at `below`.
+    fn push_issuers(&self, steps: &mut Vec<Step>, below: usize) {
+        let Some(cert) = steps.get(below).and_then(|step| self.chain.certificate(step.at)) else { return };
+        if is_self_issued(cert) {
+            return;
+        }
+        for at in 1..self.chain.len() {
+            if steps.iter().any(|step| step.at == at) {
+                continue;
+            }
+            if self.chain.certificate(at).is_some_and(|issuer| may_have_issued(issuer, cert)) {
+                steps.push(Step { at, below: Some(below) });
+            }
+        }
+    }
+
+    fn level(&self, path: &[usize]) -> Result<Level<'b>, Fault> {
+        let Some(top) = path.last().and_then(|at| self.chain.certificate(*at)) else { return Ok(Level::None) };
+        let candidates = self.anchors.candidates(presented::name_content(top.issuer()), presented::authority_key_id(top));
+        let mut decided: Option<(&Arc<Enrollment>, Fault)> = None;
+        for candidate in candidates.take(MAX_TRIES_PER_LEVEL) {
+            // After a group has decided, only its own other certificate can change its mind: the same CA, renewed with the same key.
+            if decided.as_ref().is_some_and(|(enrollment, _)| !Arc::ptr_eq(enrollment, candidate.enrollment)) {
+                continue;
+            }
+            match self.attempt(path, top, candidate)? {
+                Attempt::Foreign => {}
+                Attempt::Broken(fault) => return Ok(Level::Broken(fault)),
+                Attempt::Decided(Ok(found)) => return Ok(Level::Decided(Ok(found))),
+                Attempt::Decided(Err(fault)) => drop(decided.get_or_insert((candidate.enrollment, fault))),
+            }
+        }
+        Ok(decided.map_or(Level::None, |(_, fault)| Level::Decided(Err(fault))))
+    }
+
+    fn attempt(&self, path: &[usize], top: &X509Certificate<'_>, candidate: Candidate<'b>) -> Result<Attempt<'b>, Fault> {
+        self.tries.set(self.tries.get() + 1);
+        if self.tries.get() > MAX_TRIES {
+            let message = "the certificates sent can be put together in too many ways; send one chain, in order";
+            return Err(Fault::bad("B3", Place::Chain, message).detail(format!("{MAX_TRIES} enrolled CAs were tried")).on(path));
+        }
+        // Several intermediates of one name could be ordered in many ways. They are not validated before a CA is known to be behind them.
+        if path.len() > 2 && self.signed_by(top, candidate) == Signature::Foreign {
+            return Ok(Attempt::Foreign);
+        }
+        let error = match self.validate(path, candidate) {
+            Ok(()) => return Ok(Attempt::Decided(self.accept(path, candidate))),
+            Err(error) => error,
+        };
+        if path.len() == 1 && matches!(error, webpki::Error::InvalidSignatureForPublicKey) {
+            return Ok(Attempt::Foreign);
+        }
+        // The fault may lie in the path or in the choice of the issuer.
+        match self.signed_by(top, candidate) {
+            Signature::Genuine => {}
+            Signature::Foreign => return Ok(Attempt::Foreign),
+            Signature::Unsupported => return Ok(Attempt::Decided(Err(unsupported_signature(self.chain, path.last().copied())))),
+        }
+        for link in path.windows(2) {
+            let [lower, upper] = *link else { continue };
+            let (Some(cert), Some(issuer)) = (self.chain.certificate(lower), self.chain.certificate(upper)) else { continue };
+            match signature::check(cert, issuer) {
+                Signature::Genuine => {}
+                Signature::Foreign => return Ok(Attempt::Broken(not_signed(self.chain, lower, upper))),
+                Signature::Unsupported => return Ok(Attempt::Decided(Err(unsupported_signature(self.chain, Some(lower))))),
+            }
+        }
+        Ok(Attempt::Decided(Err(self.refuse(path, candidate, &error))))
+    }
+
+    fn signed_by(&self, cert: &X509Certificate<'_>, candidate: Candidate<'_>) -> Signature {
+        candidate.certificate.read(|issuer| signature::check(cert, issuer)).unwrap_or(Signature::Foreign)
+    }
+
+    /// Signatures, dates, basic constraints, extended key usage and name constraints of the path, below the anchor.
+    fn validate(&self, path: &[usize], candidate: Candidate<'_>) -> Result<(), webpki::Error> {
+        let intermediates: Vec<CertificateDer<'_>> =
+            path.iter().skip(1).filter_map(|at| self.chain.der(*at)).map(|der| CertificateDer::from(der.as_ref())).collect();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(self.now.secs()));
+        let anchors = slice::from_ref(&candidate.anchor.trust);
+        self.end_entity
+            .verify_for_usage(signature::ALGORITHMS.all, anchors, &intermediates, now, KeyUsage::client_auth(), None, None)
+            .map(drop)
+    }
+
+    /// The rules that webpki leaves to us, for a path that it accepts.
+    fn accept(&self, path: &[usize], candidate: Candidate<'b>) -> Result<Found<'b>, Fault> {
+        let name = &candidate.enrollment.name;
+        refuse_disabled(candidate.enrollment)?;
+        let leaf = self.chain.leaf()?;
+        leaf::usage(leaf).map_err(|fault| fault.by(name))?;
+        let mut validity = candidate.certificate.validity();
+        let what = || format!("the CA certificate that issued it ({})", candidate.certificate.subject());
+        if let Some(fault) = outside_validity(validity, self.now, what, Place::Enrollment) {
+            return Err(fault.by(name));
+        }
+        self.judge_intermediates(path, candidate).map_err(|fault| fault.by(name))?;
+        for at in path {
+            if let Some(cert) = self.chain.certificate(*at) {
+                validity = validity.and(Validity::of(cert));
+            }
+        }
+        Ok(Found { candidate, validity, path: path.to_vec(), tries: self.tries.get() })
+    }
+
+    /// The anchor's path length, and key usage of the certificates between it and the device's.
+    fn judge_intermediates(&self, path: &[usize], candidate: Candidate<'_>) -> Result<(), Fault> {
+        let between = path.len().saturating_sub(1);
+        if let Some(limit) = candidate.anchor.path_len.filter(|limit| u32::try_from(between).map_or(true, |between| between > *limit)) {
+            let message = format!(
+                "{between} CA certificates stand between the device's and the enrolled {}, which allows {limit} (pathLenConstraint)",
+                candidate.certificate.subject(),
+            );
+            return Err(Fault::bad("B3", Place::Enrollment, message));
+        }
+        for at in path.iter().copied().skip(1) {
+            let Some(cert) = self.chain.certificate(at) else { continue };
+            let allowed = cert.key_usage().map(|usage| usage.is_none_or(|usage| usage.value.key_cert_sign()));
+            if !allowed.unwrap_or(false) {
+                let message = format!("{} may not sign certificates (keyCertSign is missing in its key usage)", self.chain.describe(at));
+                return Err(Fault::bad("B3", Place::Certificate(at), message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The fault of a path that webpki refuses, though its signatures are genuine.
+    fn refuse(&self, path: &[usize], candidate: Candidate<'_>, error: &webpki::Error) -> Fault {
+        if let Err(fault) = refuse_disabled(candidate.enrollment) {
+            return fault;
+        }
+        let fault = self.first_fault(path).unwrap_or_else(|| {
+            let (place, message) = match error {
+                webpki::Error::PathLenConstraintViolated => {
+                    (Place::Chain, "more CA certificates stand below one of those sent than it allows (pathLenConstraint)".to_owned())
+                }
+                webpki::Error::NameConstraintViolation => {
+                    (Place::Certificate(0), "a name in the certificate is outside the name constraints of a CA above it".to_owned())
+                }
+                other => (Place::Chain, format!("the certificates sent are not a valid path: {other}")),
+            };
+            Fault::bad("B3", place, message)
+        });
+        Fault { detail: format!("path validation: {error:?}"), ..fault }.by(&candidate.enrollment.name)
+    }
+
+    /// The first certificate of the path with a fault of its own. Wording only: that the path is refused is decided.
+    fn first_fault(&self, path: &[usize]) -> Option<Fault> {
+        path.iter().copied().find_map(|at| {
+            let cert = self.chain.certificate(at)?;
+            let place = Place::Certificate(at);
+            let what = || self.chain.describe(at);
+            let is_ca = cert.basic_constraints().ok().flatten().is_some_and(|constraints| constraints.value.ca);
+            if at == 0 && is_ca {
+                return Some(Fault::bad("B3", place, "certificate is a CA certificate; a device needs one of its own (CA:false)"));
+            }
+            if at != 0 && !is_ca {
+                return Some(Fault::bad("B3", place, format!("{} is not a CA certificate", what())));
+            }
+            if let Some(fault) = outside_validity(Validity::of(cert), self.now, what, place) {
+                return Some(fault);
+            }
+            if at == 0 {
+                return leaf::usage(cert).err();
+            }
+            if let Err(fault) = leaf::refuse_unknown_critical(cert, place) {
+                return Some(Fault { message: format!("{}: {}", what(), fault.message), ..fault });
+            }
+            let usage = cert.extended_key_usage().ok().flatten();
+            usage.filter(|usage| !usage.value.client_auth).map(|_| {
+                let message = format!("{} may not issue certificates for client authentication (its extended key usage)", what());
+                Fault::bad("B3", place, message)
+            })
+        })
+    }
+}
+
+pub(super) fn refuse_disabled(enrollment: &Enrollment) -> Result<(), Fault> {
+    if enrollment.enabled {
+        return Ok(());
+    }
+    Err(Fault::new(ErrorCode::Disabled, "B1", Place::Enrollment, "the enrollment of this device is disabled").by(&enrollment.name))
+}
+
+fn path_to(steps: &[Step], last: usize) -> Vec<usize> {
+    let mut path: Vec<usize> =
+        std::iter::successors(steps.get(last), |step| steps.get(step.below?)).map(|step| step.at).take(steps.len()).collect();
+    path.reverse();
+    path
+}
+
+fn may_have_issued(issuer: &X509Certificate<'_>, cert: &X509Certificate<'_>) -> bool {
+    issuer.subject().as_raw() == cert.issuer().as_raw()
+        && match (presented::subject_key_id(issuer), presented::authority_key_id(cert)) {
+            (Some(own), Some(named)) => own == named,
+            _ => true,
+        }
+}
+
+fn not_signed(chain: &Chain<'_>, lower: usize, upper: usize) -> Fault {
+    let message = format!("{} was not signed by {}, although it names it as its issuer", chain.describe(lower), chain.describe(upper));
+    Fault::bad("B3", Place::Issuer(lower), message)
+}
+
+fn unsupported_signature(chain: &Chain<'_>, at: Option<usize>) -> Fault {
+    let at = at.unwrap_or_default();
+    let algorithm = chain.certificate(at).map(|cert| cert.signature_algorithm.algorithm.to_id_string()).unwrap_or_default();
+    let message = format!("{} is signed with an algorithm that is not accepted ({algorithm})", chain.describe(at));
+    Fault::bad("B3", Place::Certificate(at), message)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().take(32).map(|byte| format!("{byte:02x}")).collect()
+}

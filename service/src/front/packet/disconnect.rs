@@ -1,0 +1,14 @@
+//! DISCONNECT: the client leaves (MQTT 5 section 3.14).
+
+use super::super::codec::{Disconnect, DisconnectReason};
+use super::super::session::{End, Session};
+
+impl Session {
+    pub(in super::super) fn on_disconnect(&mut self, disconnect: &Disconnect) -> End {
+        if disconnect.reason == DisconnectReason::Normal {
+            // [MQTT-3.14.4-3]: the will is gone with a normal disconnection only.
+            self.forget_will();
+        }
+        End::quiet("the client left")
+    }
+}

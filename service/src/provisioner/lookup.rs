@@ -1,0 +1,26 @@
+//! A device asks for its registration (rule C6). Nothing changes, and the budget is its own.
+
+use firsthop_protocol::{ErrorCode, StatusRequest};
+
+use super::operations::Outcome;
+use super::quotas::Kind;
+use super::register::{granted, own_id, unavailable};
+use super::Provisioner;
+use crate::domain::attestation::Proof;
+use crate::domain::refusal::Refusal;
+
+impl Provisioner {
+    /// The stored registration of the proven device.
+    pub fn look_up(&self, proof: &Proof, request: &StatusRequest) -> Outcome {
+        own_id(proof, request.registration_id.as_ref())?;
+        let entries = self.entries.load();
+        entries.quotas.spend(&self.service_quotas, &proof.enrollment.name, Kind::Lookup, self.clock.uptime())?;
+        match self.store.registration(&proof.id).map_err(unavailable)? {
+            Some(stored) => {
+                let operation = stored.registration.operation;
+                Ok(granted(stored.registration, stored.etag, operation, &entries))
+            }
+            None => Err(Refusal::new(ErrorCode::NotRegistered, "this device is not registered").by(&proof.enrollment.name)),
+        }
+    }
+}
