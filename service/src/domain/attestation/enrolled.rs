@@ -1,12 +1,17 @@
 //! Certificates of enrollment entries: checked once when the entry is made, because path validation takes an anchor as it is (rule B3).
 
+use std::time::Duration;
+
 use aws_lc_rs::digest::{SHA256, digest};
-use firsthop_protocol::Timestamp;
+use firsthop_protocol::{RegistrationId, Timestamp};
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 use x509_parser::certificate::X509Certificate;
 
 use super::presented::{self, Validity};
 use super::{Thumbprint, constraints, name, signature};
+
+/// How long before its end a certificate is warned of.
+const SOON: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A certificate of an enrollment entry.
 pub struct EnrolledCertificate {
@@ -114,6 +119,22 @@ impl EnrolledCertificate {
     /// The serial number in hexadecimal digits.
     pub fn serial(&self) -> String {
         self.read(presented::serial).unwrap_or_default()
+    }
+
+    /// The registration id that devices with this certificate have; `None` when its common name is none.
+    pub fn registration_id(&self) -> Option<RegistrationId> {
+        self.read(|certificate| super::leaf::identity(certificate).ok()).flatten()
+    }
+
+    /// What somebody should know about its dates: that they are not yet, no longer, or soon no longer met.
+    pub fn notice(&self, now: Timestamp) -> Option<String> {
+        let (subject, from, until) = (self.subject(), self.not_before(), self.not_after());
+        match now {
+            now if now < from => Some(format!("certificate {subject} is not valid before {from}: its devices are refused")),
+            now if now > until => Some(format!("certificate {subject} expired on {until}: its devices are refused")),
+            now if now.plus(SOON) > until => Some(format!("certificate {subject} expires on {until}")),
+            _ => None,
+        }
     }
 
     pub fn not_before(&self) -> Timestamp {
