@@ -167,7 +167,7 @@ impl Session {
     fn refuse(&mut self, asked: Asked, refusal: &Refusal) {
         let message = match self.identity.id() {
             Some(id) => answer::rejected(asked, refusal, id),
-            None => answer::rejected(asked, refusal, &"unproven"),
+            None => answer::rejected(asked, refusal, &"(unproven)"),
         };
         self.send_answer(message);
     }
