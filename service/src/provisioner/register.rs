@@ -122,7 +122,13 @@ pub(super) fn unavailable(error: StoreError) -> Refusal {
     Refusal::new(code, message).detail(error.to_string()).retry_after(RETRY)
 }
 
-pub(super) fn granted(registration: Registration, etag: firsthop_protocol::ETag, operation: OperationId, entries: &super::Entries) -> Granted {
+pub(super) fn granted(
+    registration: Registration,
+    etag: firsthop_protocol::ETag,
+    operation: OperationId,
+    changed: bool,
+    entries: &super::Entries,
+) -> Granted {
     let assigned_hub = match &registration.state {
         State::Assigned { hub, .. } => entries.declared.hubs.named(hub).map(ToString::to_string),
         State::Failed { .. } => None,
