@@ -8,6 +8,7 @@ use firsthop_certs::{Authority, Identity};
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::ServerName;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 use serde_json::Value;
 
@@ -102,20 +103,18 @@ impl Dial {
             .expect("versions that the provider has")
             .with_root_certificates(self.roots.clone());
         let mut config = match &self.identity {
-            Some(identity) => builder
-                .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key())
-                .expect("a key that can sign"),
+            // Unchecked: rustls itself would refuse to show certificates that tests want to see refused by the server.
+            Some(identity) => {
+                let key = self.provider.key_provider.load_private_key(identity.key.clone_key()).expect("a key that can sign");
+                let shown = CertifiedKey::new(identity.chain.clone(), key);
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown)))
+            }
             None => builder.with_no_client_auth(),
         };
         if let Some(resumption) = &self.resumption {
             config.resumption = resumption.clone();
         }
         config
-    }
-
-    /// The same without a certificate, for a test that brings its own.
-    pub fn config_without_certificate(&self) -> ClientConfig {
-        Self { identity: None, ..self.clone() }.config()
     }
 
     /// TLS, without CONNECT.

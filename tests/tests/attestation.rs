@@ -200,12 +200,7 @@ fn a_certificate_without_its_key_ends_in_tls() {
     stolen.key = pki.device("dev-1").key;
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let dial = Dial::new(&service, &pki, &stolen).tls(version);
-        // rustls itself would notice that the two do not go together.
-        let key = aws_lc_rs::default_provider().key_provider.load_private_key(stolen.key.clone_key()).unwrap();
-        let mut config = dial.config_without_certificate();
-        let certified = rustls::sign::CertifiedKey::new(stolen.chain.clone(), key);
-        config.client_auth_cert_resolver = Arc::new(rustls::sign::SingleCertAndKey::from(certified));
-        let connected = dial.open_with(Arc::new(config)).map(|mut client| {
+        let connected = dial.open_with(Arc::new(dial.config())).map(|mut client| {
             // In TLS 1.3 the client is done before the server has judged.
             client.send(&packet::connect(Version::V5, &dial.connect));
             client.try_next()
