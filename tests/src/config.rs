@@ -18,6 +18,8 @@ pub struct ServiceConfig {
     sections: BTreeMap<String, BTreeMap<String, String>>,
     entries: String,
     certificates: Arc<AtomicU32>,
+    /// The store lies on a disk of this size that only the service sees.
+    pub(crate) disk: Option<String>,
 }
 
 impl ServiceConfig {
@@ -31,7 +33,7 @@ impl ServiceConfig {
         let dir = Arc::new(tempfile::Builder::new().prefix("firsthop-").tempdir().expect("a folder"));
         pki.server.write(dir.path(), "server").expect("the server's files");
         std::fs::write(dir.path().join("root.pem"), pki.root.certificate_pem()).expect("the root's file");
-        let config = Self { dir, sections: BTreeMap::new(), entries: String::new(), certificates: Arc::default() };
+        let config = Self { dir, sections: BTreeMap::new(), entries: String::new(), certificates: Arc::default(), disk: None };
         config
             .set("listener", "address", "\"127.0.0.1:0\"")
             .set("tls", "certificate", "\"server.pem\"")
@@ -81,6 +83,18 @@ impl ServiceConfig {
         let name = format!("enrolled-{}.pem", self.certificates.fetch_add(1, Ordering::Relaxed));
         std::fs::write(self.dir.path().join(&name), pem).expect("a certificate file");
         name
+    }
+
+    /// Puts the store onto a disk of its own, of that size; `None` where this user may not mount.
+    pub fn on_a_small_disk(self, size: &str) -> Option<Self> {
+        let mut probe = std::process::Command::new("unshare");
+        let may = probe.args(["--mount", "true"]).output().is_ok_and(|ended| ended.status.success());
+        std::fs::create_dir(self.disk_dir()).expect("a folder");
+        may.then(|| Self { disk: Some(size.to_owned()), ..self.set("store", "path", "\"disk/registry.redb\"") })
+    }
+
+    pub(crate) fn disk_dir(&self) -> PathBuf {
+        self.dir.path().join("disk")
     }
 
     pub fn dir(&self) -> &Path {

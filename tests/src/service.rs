@@ -1,10 +1,13 @@
 //! The service as a process.
 
+use std::ffi::{CStr, CString};
 use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
-use std::thread;
+use std::{io, ptr, thread};
 
 use crate::binary::{binary, send_signal};
 use crate::{Log, PATIENCE, ServiceConfig};
@@ -48,7 +51,19 @@ impl Service {
                 Ok(())
             })
         };
+        if let Some(size) = &config.disk {
+            let path = |path: &Path| CString::new(path.as_os_str().as_bytes()).expect("a path without NUL");
+            let (place, options) = (path(&config.disk_dir()), CString::new(format!("size={size}")).expect("a size"));
+            // SAFETY: system calls only, and memory that was made before.
+            unsafe { command.pre_exec(move || mount_small_disk(&place, &options)) };
+        }
         command
+    }
+
+    /// The folder of the service's own disk, as seen from outside.
+    pub fn disk(&self) -> PathBuf {
+        let inside = self.config.disk_dir();
+        Path::new("/proc").join(self.pid.to_string()).join("root").join(inside.strip_prefix("/").expect("an absolute path"))
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -116,5 +131,16 @@ impl Drop for Service {
         if thread::panicking() {
             eprintln!("the service's log ends so:\n{}", self.log.text());
         }
+    }
+}
+
+/// Mounts a file system that only this process sees.
+fn mount_small_disk(place: &CStr, options: &CStr) -> io::Result<()> {
+    let check = |result: libc::c_int| if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
+    // SAFETY: all pointers are to texts that live through the calls, or null where that is allowed.
+    unsafe {
+        check(libc::unshare(libc::CLONE_NEWNS))?;
+        check(libc::mount(c"none".as_ptr(), c"/".as_ptr(), ptr::null(), libc::MS_REC | libc::MS_PRIVATE, ptr::null()))?;
+        check(libc::mount(c"tmpfs".as_ptr(), place.as_ptr(), c"tmpfs".as_ptr(), 0, options.as_ptr().cast()))
     }
 }

@@ -321,14 +321,3 @@ fn an_unproven_session_that_does_nothing_ends_by_itself() {
         client.send(&packet::PINGREQ);
     }
 }
-
-#[test]
-fn a_look_up_with_the_same_id_under_another_group_learns_nothing() {
-    let pki = Pki::new();
-    let rival = pki.root.intermediate("Rival").unwrap();
-    let service = ServiceConfig::new(&pki).group("rival", &rival, "").start();
-    register(&service, &pki, &pki.device("dev-1"));
-    let answer = Dial::new(&service, &pki, &rival.device("dev-1").unwrap()).connect().status("{}");
-    assert_ne!(answer["status"], 200, "{answer}");
-    assert!(answer.get("assignedHub").is_none(), "{answer}");
-}

@@ -63,21 +63,3 @@ fn a_kept_answer_is_not_for_another_device() {
         assert_eq!(other.ping(), []);
     }
 }
-
-/// An id belongs to the enrollment group that first registered it: another group's authority can issue the same name, but must not
-/// get at its owner's sessions or answers.
-#[test]
-fn the_same_id_under_another_group_shares_no_session_and_no_answer() {
-    let pki = Pki::new();
-    let rival = pki.root.intermediate("Rival").unwrap();
-    let service = ServiceConfig::new(&pki).group("rival", &rival, "").limit("sessions_per_identity", 1).start();
-    let owner = Dial::new(&service, &pki, &pki.device("dev-1")).client_id("dev-1");
-    owner.connect().register("{}");
-    let mut owner = owner.connect();
-    owner.publish(&Message::new(STATUS, r#"{"rid":"mine"}"#));
-    let mut impostor = Dial::new(&service, &pki, &rival.device("dev-1").unwrap()).client_id("dev-1").connect();
-    impostor.subscribe(&ALLOWED.map(|filter| (filter, 0)));
-    assert_eq!(impostor.ping(), [], "an answer of the owner's");
-    // The owner's session was not ended.
-    owner.ping();
-}

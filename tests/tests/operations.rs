@@ -4,10 +4,12 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
+use std::time::Instant;
 
 use firsthop_tests::packet::{self, Packet};
 use firsthop_tests::*;
 use redb::TableDefinition;
+use serde_json::Value;
 
 fn firsthop(arguments: &[&str]) -> Command {
     let mut command = Command::new(binary("firsthop"));
@@ -255,36 +257,58 @@ fn a_client_that_reads_nothing_does_not_keep_the_service_from_ending() {
     assert_eq!(service.terminate().code(), Some(0));
 }
 
-/// A disk that is full, seen from one process: a file may not grow past what it is now.
-#[test]
-fn with_a_full_disk_devices_are_told_to_retry_and_it_goes_on_when_there_is_room() {
-    let pki = Pki::new();
-    let service = ServiceConfig::new(&pki).start();
-    let first = Dial::new(&service, &pki, &pki.device("dev-0")).connect().register("{}");
-    limit_file_size(&service, 4096);
+/// Registers until it succeeds: after a failed write the store pauses for a moment.
+fn register_patiently(service: &Service, pki: &Pki, id: &str) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    let dial = Dial::new(service, pki, &pki.device(id));
+    loop {
+        let answer = dial.connect().register("{}");
+        if answer["status"] == 200 {
+            return answer;
+        }
+        assert_eq!(answer["errorCode"], 503_003, "{answer}");
+        assert!(Instant::now() < deadline, "still refused: {answer}");
+    }
+}
+
+/// What must hold once no write succeeds: devices are told to come back, what is stored is served, the process lives.
+fn assert_full(service: &Service, pki: &Pki, known: &Dial, stored: &Value) {
     let mut refused = 0;
-    for number in 1..=20 {
-        let answer = Dial::new(&service, &pki, &pki.device(&format!("dev-{number}"))).connect().register("{}");
-        if answer["status"] != 200 {
-            assert_eq!((&answer["errorCode"], &answer["action"]), (&503_003.into(), &"retry".into()), "{answer}");
-            assert!(answer["retryAfter"].as_u64().unwrap() >= 5);
-            refused += 1;
+    for number in 0..400 {
+        let answer = Dial::new(service, pki, &pki.device(&format!("late-{number}"))).connect().register("{}");
+        if answer["status"] == 200 {
+            continue;
+        }
+        assert_eq!((&answer["errorCode"], &answer["action"]), (&503_003.into(), &"retry".into()), "{answer}");
+        assert!(answer["retryAfter"].as_u64().unwrap() >= 5, "{answer}");
+        refused += 1;
+        if refused == 5 {
+            break;
         }
     }
-    assert!(refused > 0, "the limit was never met");
-    // What is stored can be read, and a registration that changes nothing needs no room.
-    let mut device = Dial::new(&service, &pki, &pki.device("dev-0")).connect();
-    assert_eq!(device.status("{}")["assignedHub"], first["assignedHub"]);
+    assert_eq!(refused, 5, "the disk never was full");
+    let mut device = known.connect();
+    assert_eq!(device.status("{}")["assignedHub"], stored["assignedHub"]);
+    // Nothing changes, so nothing needs room.
+    assert_eq!(device.register("{}")["etag"], stored["etag"]);
+}
+
+/// A disk that is full, seen from one process: no file may grow.
+#[test]
+fn while_the_stores_file_may_not_grow_devices_are_told_to_retry() {
+    let pki = Pki::new();
+    let service = ServiceConfig::new(&pki).start();
+    let known = Dial::new(&service, &pki, &pki.device("dev-0"));
+    let first = known.connect().register("{}");
+    limit_file_size(&service, 4096);
+    assert_full(&service, &pki, &known, &first);
     limit_file_size(&service, libc::RLIM_INFINITY);
-    for number in 1..=20 {
-        let answer = Dial::new(&service, &pki, &pki.device(&format!("dev-{number}"))).connect().register("{}");
-        assert_eq!(answer["status"], 200, "{answer}");
-    }
+    register_patiently(&service, &pki, "dev-1");
     let config = service.config.clone();
     assert_eq!(service.terminate().code(), Some(0));
     let service = config.start();
     assert_eq!(Dial::new(&service, &pki, &pki.device("dev-0")).connect().status("{}")["etag"], first["etag"]);
-    assert_eq!(Dial::new(&service, &pki, &pki.device("dev-20")).connect().status("{}")["status"], 200);
+    assert_eq!(Dial::new(&service, &pki, &pki.device("dev-1")).connect().status("{}")["status"], 200);
 }
 
 fn limit_file_size(service: &Service, bytes: u64) {
@@ -293,4 +317,67 @@ fn limit_file_size(service: &Service, bytes: u64) {
     // SAFETY: both pointers are valid or null for the length of the call.
     let result = unsafe { libc::prlimit(pid, libc::RLIMIT_FSIZE, &limit, std::ptr::null_mut()) };
     assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+}
+
+#[test]
+fn with_a_full_disk_devices_are_told_to_retry_and_it_goes_on_when_there_is_room() {
+    let pki = Pki::new();
+    let Some(config) = ServiceConfig::new(&pki).on_a_small_disk("8m") else {
+        eprintln!("not run: this user may not mount");
+        return;
+    };
+    let service = config.start();
+    let known = Dial::new(&service, &pki, &pki.device("dev-0"));
+    let first = known.connect().register("{}");
+    // The disk is the service's own; from here it is reached through the process.
+    let filler = service.disk().join("filler");
+    let mut file = std::fs::File::create(&filler).unwrap();
+    while std::io::Write::write_all(&mut file, &[0; 4096]).is_ok() {}
+    drop(file);
+    assert_full(&service, &pki, &known, &first);
+    std::fs::remove_file(&filler).unwrap();
+    register_patiently(&service, &pki, "dev-1");
+    assert_eq!(Dial::new(&service, &pki, &pki.device("dev-0")).connect().status("{}")["etag"], first["etag"]);
+    assert_eq!(service.terminate().code(), Some(0));
+}
+
+/// Changes the store's file while nobody uses it.
+fn edit_store(config: &ServiceConfig, edit: impl FnOnce(&redb::WriteTransaction)) {
+    let database = redb::Database::open(config.store()).unwrap();
+    let transaction = database.begin_write().unwrap();
+    edit(&transaction);
+    transaction.commit().unwrap();
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_refused_and_left_alone() {
+    let pki = Pki::new();
+    let config = ServiceConfig::new(&pki);
+    assert_eq!(config.start().terminate().code(), Some(0));
+    edit_store(&config, |transaction| {
+        transaction.open_table(TableDefinition::<&str, u64>::new("meta")).unwrap().insert("format_version", 99).unwrap();
+    });
+    assert_fails(&serve(&config), 1, &["registry.redb", "99", "newer version"]);
+}
+
+#[test]
+fn a_damaged_registration_concerns_its_own_device_only() {
+    let pki = Pki::new();
+    let config = ServiceConfig::new(&pki);
+    let service = config.start();
+    for id in ["dev-1", "dev-2"] {
+        Dial::new(&service, &pki, &pki.device(id)).connect().register("{}");
+    }
+    service.terminate();
+    edit_store(&config, |transaction| {
+        let mut rows = transaction.open_table(TableDefinition::<u64, &[u8]>::new("registrations")).unwrap();
+        rows.insert(1, b"\xffgarbage".as_slice()).unwrap();
+    });
+    let service = config.start();
+    let answer = Dial::new(&service, &pki, &pki.device("dev-1")).connect().status("{}");
+    assert_eq!((&answer["errorCode"], &answer["action"]), (&500_001.into(), &"retry".into()), "{answer}");
+    let tracking = answer["trackingId"].as_str().unwrap();
+    let line = service.log.wait_for(tracking, |line| line["tracking_id"] == tracking);
+    assert_eq!(line["level"], "WARN", "somebody has to look: {line}");
+    assert_eq!(Dial::new(&service, &pki, &pki.device("dev-2")).connect().status("{}")["status"], 200);
 }
