@@ -101,7 +101,11 @@ impl Running {
                 Err(error) => {
                     let _ = self.child.kill();
                     let errors = self.stderr.recv_timeout(PATIENCE).unwrap_or_default();
-                    panic!("{} never printed {text:?} ({error}), but:\n{}\n{errors}", self.name, String::from_utf8_lossy(&self.seen));
+                    panic!(
+                        "{} never printed {text:?} ({error}), but:\n{}\n{errors}",
+                        self.name,
+                        String::from_utf8_lossy(&self.seen)
+                    );
                 }
             }
         }
@@ -118,7 +122,11 @@ impl Running {
                 Err(RecvTimeoutError::Timeout) => {
                     let _ = self.child.kill();
                     let errors = self.stderr.recv_timeout(PATIENCE).unwrap_or_default();
-                    panic!("{} did not end within {PATIENCE:?}:\n{}\n{errors}", self.name, String::from_utf8_lossy(&self.seen));
+                    panic!(
+                        "{} did not end within {PATIENCE:?}:\n{}\n{errors}",
+                        self.name,
+                        String::from_utf8_lossy(&self.seen)
+                    );
                 }
             }
         }

@@ -33,7 +33,8 @@ impl ServiceConfig {
         let dir = Arc::new(tempfile::Builder::new().prefix("firsthop-").tempdir().expect("a folder"));
         pki.server.write(dir.path(), "server").expect("the server's files");
         std::fs::write(dir.path().join("root.pem"), pki.root.certificate_pem()).expect("the root's file");
-        let config = Self { dir, sections: BTreeMap::new(), entries: String::new(), certificates: Arc::default(), disk: None };
+        let config =
+            Self { dir, sections: BTreeMap::new(), entries: String::new(), certificates: Arc::default(), disk: None };
         config
             .set("listener", "address", "\"127.0.0.1:0\"")
             .set("tls", "certificate", "\"server.pem\"")

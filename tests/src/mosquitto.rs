@@ -33,7 +33,11 @@ impl Mosquitto {
 
     /// Prints what the client does, too.
     pub fn subscribe(service: &Service, name: &str, identity: &Identity, version: Version) -> Self {
-        Self::new("mosquitto_sub", service, name, identity, version).arguments(&["-d", "-W", &PATIENCE.as_secs().to_string()])
+        Self::new("mosquitto_sub", service, name, identity, version).arguments(&[
+            "-d",
+            "-W",
+            &PATIENCE.as_secs().to_string(),
+        ])
     }
 
     #[must_use]

@@ -105,7 +105,8 @@ impl Dial {
         let mut config = match &self.identity {
             // Unchecked: rustls itself would refuse to show certificates that tests want to see refused by the server.
             Some(identity) => {
-                let key = self.provider.key_provider.load_private_key(identity.key.clone_key()).expect("a key that can sign");
+                let key =
+                    self.provider.key_provider.load_private_key(identity.key.clone_key()).expect("a key that can sign");
                 let shown = CertifiedKey::new(identity.chain.clone(), key);
                 builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown)))
             }
@@ -128,7 +129,13 @@ impl Dial {
         while connection.is_handshaking() {
             connection.complete_io(&mut socket)?;
         }
-        Ok(Client { stream: StreamOwned::new(connection, socket), version: self.version, read: Vec::new(), last_id: 0, early: Vec::new() })
+        Ok(Client {
+            stream: StreamOwned::new(connection, socket),
+            version: self.version,
+            read: Vec::new(),
+            last_id: 0,
+            early: Vec::new(),
+        })
     }
 
     /// TLS, without CONNECT.

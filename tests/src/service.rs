@@ -63,7 +63,10 @@ impl Service {
     /// The folder of the service's own disk, as seen from outside.
     pub fn disk(&self) -> PathBuf {
         let inside = self.config.disk_dir();
-        Path::new("/proc").join(self.pid.to_string()).join("root").join(inside.strip_prefix("/").expect("an absolute path"))
+        Path::new("/proc")
+            .join(self.pid.to_string())
+            .join("root")
+            .join(inside.strip_prefix("/").expect("an absolute path"))
     }
 
     pub fn address(&self) -> SocketAddr {

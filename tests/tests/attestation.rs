@@ -65,7 +65,8 @@ fn an_enrolled_authority_that_has_expired_or_allows_no_further_one_is_held_to_it
     let pki = Pki::new();
     let old = AuthorityCertificate::new("Old").validity(expired()).self_signed().unwrap();
     let narrow = AuthorityCertificate::new("Narrow").path_length(0).self_signed().unwrap();
-    let config = ServiceConfig::without_entries(&pki).hub("only", "").group("old", &old, "").group("narrow", &narrow, "");
+    let config =
+        ServiceConfig::without_entries(&pki).hub("only", "").group("old", &old, "").group("narrow", &narrow, "");
     let service = config.start();
     assert_eq!(register(&service, &pki, &old.device("dev-1").unwrap())["errorCode"], 401_003);
     let deeper = narrow.intermediate("Deeper").unwrap();
@@ -80,7 +81,10 @@ fn a_chain_without_its_intermediate_is_refused_below_a_root_and_enough_below_the
     let short = pki.device("dev-1").without_intermediates();
     let answer = register(&by_root, &pki, &short);
     assert_eq!(answer["errorCode"], 401_002, "{answer}");
-    assert!(answer["message"].as_str().unwrap().contains("Test factory"), "it names the issuer that is missing: {answer}");
+    assert!(
+        answer["message"].as_str().unwrap().contains("Test factory"),
+        "it names the issuer that is missing: {answer}"
+    );
     assert_eq!(register(&by_root, &pki, &pki.device("dev-1"))["enrollment"], json!({"group": "root"}));
     let by_intermediate = ServiceConfig::new(&pki).start();
     assert_eq!(register(&by_intermediate, &pki, &short)["enrollment"], json!({"group": "factory"}));
@@ -91,7 +95,11 @@ fn the_nearest_enrolled_authority_decides_also_when_it_is_disabled() {
     let pki = Pki::new();
     let line = pki.factory.intermediate("Line 7").unwrap();
     let closed = pki.factory.intermediate("Closed line").unwrap();
-    let config = ServiceConfig::new(&pki).group("root", &pki.root, "").group("line", &line, "").group("closed", &closed, "enabled = false");
+    let config = ServiceConfig::new(&pki).group("root", &pki.root, "").group("line", &line, "").group(
+        "closed",
+        &closed,
+        "enabled = false",
+    );
     let service = config.start();
     assert_eq!(register(&service, &pki, &pki.root.device("dev-1").unwrap())["enrollment"], json!({"group": "root"}));
     assert_eq!(register(&service, &pki, &pki.device("dev-2"))["enrollment"], json!({"group": "factory"}));
@@ -117,7 +125,11 @@ fn an_individual_enrollment_comes_before_its_group() {
     let own = pki.device("Dev-1");
     let service = ServiceConfig::new(&pki).individual("dev-1", &own, "device_id = \"pump-1\"").start();
     let answer = register(&service, &pki, &own);
-    assert_eq!((&answer["enrollment"], &answer["deviceId"]), (&json!({"individual": "dev-1"}), &json!("pump-1")), "{answer}");
+    assert_eq!(
+        (&answer["enrollment"], &answer["deviceId"]),
+        (&json!({"individual": "dev-1"}), &json!("pump-1")),
+        "{answer}"
+    );
     // Another certificate with that name, of the same enrolled factory.
     let other = register(&service, &pki, &pki.device("dev-1"));
     assert_eq!(other["errorCode"], 401_002, "{other}");
@@ -161,7 +173,9 @@ fn every_kind_of_key_registers_over_tls_1_2_and_1_3() {
     let service = ServiceConfig::new(&pki).start();
     for kind in KeyKind::ALL {
         let device = DeviceCertificate::new("dev-1").key_kind(kind).signed_by(&pki.factory).unwrap();
-        for (version, wanted) in [(&rustls::version::TLS12, ProtocolVersion::TLSv1_2), (&rustls::version::TLS13, ProtocolVersion::TLSv1_3)] {
+        for (version, wanted) in
+            [(&rustls::version::TLS12, ProtocolVersion::TLSv1_2), (&rustls::version::TLS13, ProtocolVersion::TLSv1_3)]
+        {
             let mut client = Dial::new(&service, &pki, &device).tls(version).connect();
             assert_eq!(client.register("{}")["status"], 200, "{kind} {wanted:?}");
             assert_eq!(client.stream.conn.protocol_version(), Some(wanted));
@@ -174,7 +188,11 @@ fn groups_with_rsa_and_ed25519_authorities_work() {
     let pki = Pki::new();
     let rsa = AuthorityCertificate::new("RSA").key_kind(KeyKind::Rsa2048).self_signed().unwrap();
     let edwards = AuthorityCertificate::new("Ed25519").key_kind(KeyKind::Ed25519).self_signed().unwrap();
-    let service = ServiceConfig::without_entries(&pki).hub("only", "").group("rsa", &rsa, "").group("edwards", &edwards, "").start();
+    let service = ServiceConfig::without_entries(&pki)
+        .hub("only", "")
+        .group("rsa", &rsa, "")
+        .group("edwards", &edwards, "")
+        .start();
     assert_eq!(register(&service, &pki, &rsa.device("dev-1").unwrap())["enrollment"], json!({"group": "rsa"}));
     assert_eq!(register(&service, &pki, &edwards.device("dev-2").unwrap())["enrollment"], json!({"group": "edwards"}));
 }
@@ -184,12 +202,18 @@ fn the_hybrid_post_quantum_key_exchange_is_agreed_on() {
     let pki = Pki::new();
     let service = ServiceConfig::new(&pki).start();
     let client = Dial::new(&service, &pki, &pki.device("dev-1")).connect();
-    assert_eq!(client.stream.conn.negotiated_key_exchange_group().map(|group| group.name()), Some(NamedGroup::X25519MLKEM768));
+    assert_eq!(
+        client.stream.conn.negotiated_key_exchange_group().map(|group| group.name()),
+        Some(NamedGroup::X25519MLKEM768)
+    );
     // Who does not know it gets a classical one.
     let mut provider = aws_lc_rs::default_provider();
     provider.kx_groups = vec![aws_lc_rs::kx_group::SECP256R1];
     let client = Dial::new(&service, &pki, &pki.device("dev-1")).provider(provider).connect();
-    assert_eq!(client.stream.conn.negotiated_key_exchange_group().map(|group| group.name()), Some(NamedGroup::secp256r1));
+    assert_eq!(
+        client.stream.conn.negotiated_key_exchange_group().map(|group| group.name()),
+        Some(NamedGroup::secp256r1)
+    );
 }
 
 #[test]
@@ -216,7 +240,8 @@ fn no_session_is_resumed() {
     let pki = Pki::new();
     let service = ServiceConfig::new(&pki).start();
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-        let dial = Dial::new(&service, &pki, &pki.device("dev-1")).tls(version).resumption(Resumption::in_memory_sessions(8));
+        let dial =
+            Dial::new(&service, &pki, &pki.device("dev-1")).tls(version).resumption(Resumption::in_memory_sessions(8));
         let config = Arc::new(dial.config());
         for _ in 0..3 {
             let mut client = dial.open_with(config.clone()).unwrap();
@@ -249,7 +274,21 @@ fn a_common_name_that_is_no_registration_id_is_refused() {
     let pki = Pki::new();
     let service = ServiceConfig::new(&pki).start();
     let long = "x".repeat(129);
-    for name in ["dev/1", "dev+1", "#", "a/../b", "dev\u{0}1", "dev-1\u{0}", "dév", "裝置", "dev 1", "dev.", "\u{202e}1-ved", "", long.as_str()] {
+    for name in [
+        "dev/1",
+        "dev+1",
+        "#",
+        "a/../b",
+        "dev\u{0}1",
+        "dev-1\u{0}",
+        "dév",
+        "裝置",
+        "dev 1",
+        "dev.",
+        "\u{202e}1-ved",
+        "",
+        long.as_str(),
+    ] {
         let answer = register(&service, &pki, &DeviceCertificate::new(name).signed_by(&pki.factory).unwrap());
         assert_eq!(answer["errorCode"], 401_004, "{name:?}: {answer}");
         assert!(!answer["message"].as_str().unwrap().contains(['\u{0}', '\u{202e}']), "{answer}");
@@ -280,7 +319,9 @@ fn an_unproven_session_ends_with_its_refusal() {
     let service = ServiceConfig::new(&pki).start();
     let mut client = Dial::stranger(&service, &pki).connect();
     assert_eq!(client.register("{}")["errorCode"], 401_001);
-    let Some(Packet::Disconnect { code: 0x87, .. }) = client.until_end().pop() else { panic!("DISCONNECT 0x87 is the last word") };
+    let Some(Packet::Disconnect { code: 0x87, .. }) = client.until_end().pop() else {
+        panic!("DISCONNECT 0x87 is the last word")
+    };
     let mut client = Dial::stranger(&service, &pki).version(Version::V311).connect();
     assert_eq!(client.register("{}")["errorCode"], 401_001);
     assert_eq!(client.until_end(), []);

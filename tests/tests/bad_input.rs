@@ -25,7 +25,10 @@ impl House {
     /// Another device is served.
     #[track_caller]
     fn lives(&self) {
-        assert_eq!(Dial::new(&self.service, &self.pki, &self.pki.device("witness")).connect().register("{}")["status"], 200);
+        assert_eq!(
+            Dial::new(&self.service, &self.pki, &self.pki.device("witness")).connect().register("{}")["status"],
+            200
+        );
     }
 }
 
@@ -70,6 +73,10 @@ fn malformed_packets_end_the_connection_and_nothing_else() {
             malformed.push(framed(0x30, &[0, 1, b'a', 0xff, 0x7f]));
             malformed.push(framed(0x30, &[0, 1, b'a', 2, 0x7f, 0]));
             malformed.push(framed(0x30, &[0, 1, b'a', 4, 1, 0, 1, 0]));
+            // A topic alias, which was not offered; a subscription identifier from a client; AUTH out of place.
+            malformed.push(framed(0x30, &[0, 0, 3, 35, 0, 1]));
+            malformed.push(framed(0x30, &[0, 1, b'a', 2, 11, 1]));
+            malformed.push(framed(0xf0, &[0x18, 0]));
         } else {
             // AUTH is of MQTT 5.
             malformed.push(framed(0xf0, &[]));
@@ -79,7 +86,9 @@ fn malformed_packets_end_the_connection_and_nothing_else() {
             client.send(&bytes);
             let last = client.until_end();
             match version {
-                Version::V5 => assert!(matches!(last.as_slice(), [Packet::Disconnect { code: 0x80.., .. }]), "{bytes:x?} {last:?}"),
+                Version::V5 => {
+                    assert!(matches!(last.as_slice(), [Packet::Disconnect { code: 0x80.., .. }]), "{bytes:x?} {last:?}")
+                }
                 Version::V311 => assert_eq!(last, [], "{bytes:x?}"),
             }
         }
@@ -90,12 +99,21 @@ fn malformed_packets_end_the_connection_and_nothing_else() {
 #[test]
 fn a_connection_that_does_not_begin_with_connect_ends() {
     let house = House::new();
-    for bytes in [&packet::PINGREQ[..], &[0x30, 3, 0, 1, b'a'], b"GET / HTTP/1.1\r\n\r\n", &[0x10, 0xff, 0xff, 0xff, 0x7f], &[0x10, 2, 0, 4]] {
+    for bytes in [
+        &packet::PINGREQ[..],
+        &[0x30, 3, 0, 1, b'a'],
+        b"GET / HTTP/1.1\r\n\r\n",
+        &[0x10, 0xff, 0xff, 0xff, 0x7f],
+        &[0x10, 2, 0, 4],
+    ] {
         // Whose version is not known is answered in the older one.
         let mut client = house.dial(Version::V311).open();
         client.send(bytes);
         let answers = client.until_end();
-        assert!(!answers.iter().any(|packet| matches!(packet, Packet::ConnAck { code: 0, .. })), "{bytes:x?} {answers:?}");
+        assert!(
+            !answers.iter().any(|packet| matches!(packet, Packet::ConnAck { code: 0, .. })),
+            "{bytes:x?} {answers:?}"
+        );
     }
     house.lives();
 }
@@ -103,7 +121,12 @@ fn a_connection_that_does_not_begin_with_connect_ends() {
 #[test]
 fn bytes_that_are_not_tls_end_the_connection() {
     let house = House::new();
-    for bytes in [b"GET / HTTP/1.1\r\n\r\n".as_slice(), &[0x10, 12, 0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 60, 0, 0], &[0x16, 3, 1, 0xff, 0xff], &[0; 512]] {
+    for bytes in [
+        b"GET / HTTP/1.1\r\n\r\n".as_slice(),
+        &[0x10, 12, 0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 60, 0, 0],
+        &[0x16, 3, 1, 0xff, 0xff],
+        &[0; 512],
+    ] {
         let mut socket = std::net::TcpStream::connect(house.service.address()).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.write_all(bytes).unwrap();
@@ -179,7 +202,11 @@ fn packets_that_are_announced_too_large_end_the_connection_before_they_come() {
         // 256 MiB, of which nothing is sent.
         client.send(&[0x32, 0xff, 0xff, 0xff, 0x7f]);
         let last = client.until_end();
-        assert!(version == Version::V311 && last.is_empty() || matches!(last.as_slice(), [Packet::Disconnect { code: 0x95, .. }]), "{last:?}");
+        assert!(
+            version == Version::V311 && last.is_empty()
+                || matches!(last.as_slice(), [Packet::Disconnect { code: 0x95, .. }]),
+            "{last:?}"
+        );
     }
     let mut stranger = Dial::stranger(&house.service, &house.pki).connect();
     stranger.send(&packet::publish(Version::V5, &Message::new(REGISTER, vec![b' '; 20_000])));

@@ -82,8 +82,13 @@ fn the_agent_library_registers_and_looks_up_in_every_combination() {
             for format in [Format::Json, Format::Cbor] {
                 let options = Options { mqtt, format, ..Options::default() };
                 let mut connection = agent(&service, &pki, &device, options).connect().await.unwrap();
-                let Answer::Accepted(registered) = connection.register(&RegisterRequest::default()).await.unwrap() else { panic!("accepted") };
-                let Answer::Accepted(found) = connection.status(&StatusRequest::default()).await.unwrap() else { panic!("found") };
+                let Answer::Accepted(registered) = connection.register(&RegisterRequest::default()).await.unwrap()
+                else {
+                    panic!("accepted")
+                };
+                let Answer::Accepted(found) = connection.status(&StatusRequest::default()).await.unwrap() else {
+                    panic!("found")
+                };
                 assert_eq!((&found.assigned_hub, found.etag), (&registered.assigned_hub, registered.etag));
                 connection.ping().await.unwrap();
                 connection.close().await;
@@ -95,7 +100,9 @@ fn the_agent_library_registers_and_looks_up_in_every_combination() {
 fn agent_command(service: &Service, device: &firsthop_certs::Identity, verb: &str) -> Command {
     let (certificate, key) = service.config.device_files("device", device);
     let mut command = Command::new(binary("firsthop-agent"));
-    command.args([verb, "--host", "localhost", "--port", &service.port().to_string(), "--ca"]).arg(service.config.root_file());
+    command
+        .args([verb, "--host", "localhost", "--port", &service.port().to_string(), "--ca"])
+        .arg(service.config.root_file());
     command.arg("--cert").arg(certificate).arg("--key").arg(key).args(["--output", "json"]);
     command
 }
@@ -107,7 +114,9 @@ fn the_agent_command_registers_and_looks_up() {
     let before = run(&mut agent_command(&service, &device, "status"));
     assert_eq!(before.code(), Some(3), "{before:?}");
     for (version, format) in [("5", "json"), ("3.1.1", "cbor")] {
-        let ended = run(agent_command(&service, &device, "register").args(["--mqtt", version, "--format", format, "--rid", "cli"]));
+        let ended =
+            run(agent_command(&service, &device, "register")
+                .args(["--mqtt", version, "--format", format, "--rid", "cli"]));
         assert_eq!(ended.code(), Some(0), "{ended:?}");
         assert_eq!((&ended.json()["status"], &ended.json()["rid"]), (&200.into(), &"cli".into()), "{ended:?}");
     }

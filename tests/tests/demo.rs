@@ -18,7 +18,16 @@ fn the_demo_registers_a_fleet_and_shows_hubs_and_refusals() {
     let ended = run(&mut command);
     assert_eq!(ended.code(), Some(0), "{ended:?}");
     let text = ended.text();
-    for words in ["20 assigned", "hub-lisbon", "hub-berlin", "hub-austin", "3 refused", "expired", "unknown issuer", "enrollment disabled"] {
+    for words in [
+        "20 assigned",
+        "hub-lisbon",
+        "hub-berlin",
+        "hub-austin",
+        "3 refused",
+        "expired",
+        "unknown issuer",
+        "enrollment disabled",
+    ] {
         assert!(text.contains(words), "{words:?} is not in:\n{text}");
     }
     assert!(!text.contains('\u{1b}'), "no colours and no cursor movements outside a terminal");
@@ -28,7 +37,8 @@ fn the_demo_registers_a_fleet_and_shows_hubs_and_refusals() {
 fn the_demo_prints_events_as_json() {
     let (_folder, mut command) = demo(&["--exit", "--devices", "5", "--output", "json"]);
     let ended = run(&mut command);
-    let events: Vec<Value> = ended.text().lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+    let events: Vec<Value> =
+        ended.text().lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
     let outcome = events.iter().find(|event| event["event"] == "outcome").unwrap();
     assert_eq!((&outcome["assigned"], outcome["refused"].as_array().unwrap().len()), (&5.into(), 3), "{outcome}");
     assert_eq!(outcome["surprises"], serde_json::json!([]));
@@ -41,7 +51,8 @@ fn while_the_demo_runs_anybody_can_be_one_of_its_devices() {
     let mut running = Running::start(&mut command);
     running.wait_for(r#""event":"ready""#);
     let request = ["-t", REGISTER, "-e", REGISTER_RESPONSE, "-m", "{}", "-W", "20"];
-    let device = |name: &str| mosquitto::with_options_of(&folder.path().join("demo").join(name), "mosquitto_rr", &request);
+    let device =
+        |name: &str| mosquitto::with_options_of(&folder.path().join("demo").join(name), "mosquitto_rr", &request);
     let answer = device("dev-0001");
     assert_eq!(answer.json()["status"], 200, "{answer:?}");
     assert_eq!(device("dev-expired").json()["errorCode"], 401_003);

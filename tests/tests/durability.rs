@@ -57,7 +57,13 @@ fn after_kill_9_in_a_storm_every_acknowledged_registration_is_there() {
 }
 
 /// Registers all devices with content of this round and kills the service meanwhile; gives what was acknowledged.
-fn storm(service: Service, pki: &Arc<Pki>, identities: &[firsthop_certs::Identity], round: usize, kill_at: usize) -> HashMap<usize, Accepted> {
+fn storm(
+    service: Service,
+    pki: &Arc<Pki>,
+    identities: &[firsthop_certs::Identity],
+    round: usize,
+    kill_at: usize,
+) -> HashMap<usize, Accepted> {
     runtime().block_on(async {
         let (count, reached) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
         let places = Arc::new(Semaphore::new(48));
@@ -65,7 +71,8 @@ fn storm(service: Service, pki: &Arc<Pki>, identities: &[firsthop_certs::Identit
         for (number, identity) in identities.iter().enumerate() {
             let client = agent(&service, pki, identity, Options::default());
             let (count, reached, places) = (count.clone(), reached.clone(), places.clone());
-            let request: RegisterRequest = serde_json::from_value(serde_json::json!({"metadata": {"round": round}})).unwrap();
+            let request: RegisterRequest =
+                serde_json::from_value(serde_json::json!({"metadata": {"round": round}})).unwrap();
             running.spawn(async move {
                 let _place = places.acquire_owned().await;
                 // After the kill, connections fail; that is no answer.
@@ -87,7 +94,12 @@ fn storm(service: Service, pki: &Arc<Pki>, identities: &[firsthop_certs::Identit
 }
 
 /// Each device finds what it was told, or what it registered later without getting the answer.
-fn verify(service: &Service, pki: &Pki, identities: &[firsthop_certs::Identity], acknowledged: &HashMap<usize, Accepted>) {
+fn verify(
+    service: &Service,
+    pki: &Pki,
+    identities: &[firsthop_certs::Identity],
+    acknowledged: &HashMap<usize, Accepted>,
+) {
     runtime().block_on(async {
         for (number, told) in acknowledged {
             let identity = &identities[*number];

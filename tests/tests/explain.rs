@@ -8,7 +8,10 @@ use serde_json::Value;
 
 fn explain(config: &ServiceConfig, identity: &Identity, output: &str) -> Ended {
     let (certificate, _) = config.device_files("device", identity);
-    run(Command::new(binary("firsthop")).args(["cert", "explain", "--output", output, "-c"]).arg(config.write()).arg(certificate))
+    run(Command::new(binary("firsthop"))
+        .args(["cert", "explain", "--output", output, "-c"])
+        .arg(config.write())
+        .arg(certificate))
 }
 
 #[test]
@@ -27,7 +30,8 @@ fn the_offline_judge_says_what_the_service_says() {
     let pki = Pki::new();
     let config = ServiceConfig::new(&pki).group("root", &pki.root, "");
     let service = config.start();
-    let mut devices: Vec<_> = Defect::ALL.into_iter().map(|defect| pki.factory.broken_device("dev-1", defect).unwrap()).collect();
+    let mut devices: Vec<_> =
+        Defect::ALL.into_iter().map(|defect| pki.factory.broken_device("dev-1", defect).unwrap()).collect();
     devices.push(pki.device("dev-1"));
     devices.push(pki.device("dev-1").without_intermediates());
     devices.push(pki.factory.intermediate("Deeper").unwrap().device("dev-1").unwrap().without_intermediates());
@@ -38,7 +42,10 @@ fn the_offline_judge_says_what_the_service_says() {
         assert_eq!(ended.code() == Some(0), answer["status"] == 200, "{answer} {explained}");
         if let Some(message) = answer["message"].as_str() {
             assert_eq!(ended.code(), Some(4));
-            assert!(explained.to_string().contains(&serde_json::to_string(message).unwrap()), "{message:?} is not in {explained}");
+            assert!(
+                explained.to_string().contains(&serde_json::to_string(message).unwrap()),
+                "{message:?} is not in {explained}"
+            );
         }
     }
 }

@@ -24,7 +24,8 @@ fn answers_reach_their_own_device_only() {
     let service = ServiceConfig::new(&pki).start();
     let rounds = 20;
     for version in Version::BOTH {
-        let mut devices = ["dev-1", "dev-2"].map(|id| (id, Dial::new(&service, &pki, &pki.device(id)).version(version).connect()));
+        let mut devices =
+            ["dev-1", "dev-2"].map(|id| (id, Dial::new(&service, &pki, &pki.device(id)).version(version).connect()));
         for (_, client) in &mut devices {
             let filters = ALLOWED.map(|filter| (filter, 1));
             assert!(client.subscribe(&filters).iter().all(|code| *code == 1));
@@ -55,7 +56,8 @@ fn a_kept_answer_is_not_for_another_device() {
     let service = ServiceConfig::new(&pki).start();
     let mut asking = Dial::new(&service, &pki, &pki.device("dev-1")).connect();
     assert_eq!(asking.publish(&Message::new(STATUS, "{}")), 0x10);
-    let mut others = [Dial::new(&service, &pki, &pki.device("dev-10")).connect(), Dial::stranger(&service, &pki).connect()];
+    let mut others =
+        [Dial::new(&service, &pki, &pki.device("dev-10")).connect(), Dial::stranger(&service, &pki).connect()];
     for other in &mut others {
         for filter in ALLOWED {
             other.subscribe(&[(filter, 0)]);

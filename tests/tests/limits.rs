@@ -19,7 +19,11 @@ fn half_open_handshakes_end_in_time_and_hold_no_place_for_ever() {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         // Some are closed at once: one address may have half of the places. The others when their time is over.
         let end = std::io::Read::read(socket, &mut [0; 8]);
-        assert!(matches!(end, Ok(0) | Err(_)) && !matches!(&end, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock), "{end:?}");
+        assert!(
+            matches!(end, Ok(0) | Err(_))
+                && !matches!(&end, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock),
+            "{end:?}"
+        );
     }
     service.log.wait_for_message("TLS handshake took too long");
     service.log.wait_for_message("too many handshakes under way from this address");
@@ -134,10 +138,14 @@ fn requests_past_the_limit_under_way_wait_and_all_are_answered() {
     client.subscribe(&[(REGISTER_RESPONSE, 0)]);
     let mut burst = Vec::new();
     for id in 1..=50 {
-        burst.extend(packet::publish(Version::V5, &Message::new(REGISTER, format!(r#"{{"rid":"{id}","metadata":{{"n":{id}}}}}"#)).id(id)));
+        burst.extend(packet::publish(
+            Version::V5,
+            &Message::new(REGISTER, format!(r#"{{"rid":"{id}","metadata":{{"n":{id}}}}}"#)).id(id),
+        ));
     }
     client.send(&burst);
-    let mut seen: Vec<u32> = (1..=50).map(|_| client.message().json()["rid"].as_str().unwrap().parse().unwrap()).collect();
+    let mut seen: Vec<u32> =
+        (1..=50).map(|_| client.message().json()["rid"].as_str().unwrap().parse().unwrap()).collect();
     seen.sort_unstable();
     assert_eq!(seen, (1..=50).collect::<Vec<_>>());
 }

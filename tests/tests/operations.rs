@@ -1,10 +1,11 @@
 //! Starting, stopping, checking, and disks that fail.
 
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use firsthop_tests::packet::{self, Packet};
 use firsthop_tests::*;
@@ -49,7 +50,8 @@ fn an_unknown_key_is_refused_with_its_place_and_a_hint() {
     let pki = Pki::new();
     let config = ServiceConfig::new(&pki).limit("sesions", 7);
     let file = config.write();
-    let line = std::fs::read_to_string(&file).unwrap().lines().position(|line| line.starts_with("sesions")).unwrap() + 1;
+    let line =
+        std::fs::read_to_string(&file).unwrap().lines().position(|line| line.starts_with("sesions")).unwrap() + 1;
     let place = format!("firsthop.toml:{line}");
     for verb in ["serve", "check"] {
         assert_fails(&run(firsthop(&[verb, "-c"]).arg(&file)), 78, &[&place, "sesions", "sessions"]);
@@ -105,7 +107,8 @@ fn check_finds_a_key_that_others_may_read_or_that_is_another_ones() {
 fn the_environment_overrides_the_file() {
     let pki = Pki::new();
     let config = ServiceConfig::new(&pki);
-    let ended = run(firsthop(&["check", "-c"]).arg(config.write()).env("FIRSTHOP__LISTENER__ADDRESS", "127.0.0.1:4711"));
+    let ended =
+        run(firsthop(&["check", "-c"]).arg(config.write()).env("FIRSTHOP__LISTENER__ADDRESS", "127.0.0.1:4711"));
     assert!(ended.text().contains("127.0.0.1:4711"), "{ended:?}");
     let ended = run(firsthop(&["check", "-c"]).arg(config.write()).env("FIRSTHOP__LISTENER__ADRESS", "127.0.0.1:4711"));
     assert_fails(&ended, 78, &["FIRSTHOP__LISTENER__ADRESS"]);
@@ -127,7 +130,9 @@ fn a_store_that_is_no_store_is_named_and_left_alone() {
     std::fs::create_dir(config.store()).unwrap();
     assert_fails(&serve(&config), 1, &["registry.redb", "directory"]);
     std::fs::remove_dir(config.store()).unwrap();
-    for garbage in [b"not a store at all, but long enough to be one".as_slice(), b"", b"redb\x1a\x0a\xa9\x0d\x0a and then nothing"] {
+    for garbage in
+        [b"not a store at all, but long enough to be one".as_slice(), b"", b"redb\x1a\x0a\xa9\x0d\x0a and then nothing"]
+    {
         std::fs::write(config.store(), garbage).unwrap();
         assert_fails(&serve(&config), 1, &["registry.redb"]);
         assert_eq!(std::fs::read(config.store()).unwrap(), garbage);
@@ -238,22 +243,32 @@ fn at_sigterm_what_is_under_way_is_answered_and_then_sessions_are_told() {
 }
 
 #[test]
+fn a_second_signal_ends_the_service_at_once() {
+    let pki = Pki::new();
+    let service = ServiceConfig::new(&pki).set("shutdown", "grace", "\"1h\"").limit("unread", "\"1h\"").start();
+    let _flooded = flooded(&service, &pki);
+    service.signal(libc::SIGTERM);
+    service.log.wait_for_message("stopping");
+    service.signal(libc::SIGTERM);
+    assert_eq!(service.wait().code(), Some(0));
+}
+
+/// A client that has asked for far more answers than the socket's buffers take, and reads none.
+fn flooded(service: &Service, pki: &Pki) -> Client {
+    let mut client = Dial::new(service, pki, &pki.device("dev-1")).connect();
+    client.subscribe(&[(STATUS_RESPONSE, 0)]);
+    let request = packet::publish(Version::V5, &Message::new(STATUS, "{}").qos(0));
+    let burst = request.repeat(200);
+    client.stream.sock.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    while client.stream.write_all(&burst).is_ok() {}
+    client
+}
+
+#[test]
 fn a_client_that_reads_nothing_does_not_keep_the_service_from_ending() {
     let pki = Pki::new();
     let service = ServiceConfig::new(&pki).set("shutdown", "grace", "\"200ms\"").limit("unread", "\"60s\"").start();
-    let mut client = Dial::new(&service, &pki, &pki.device("dev-1")).connect();
-    client.subscribe(&[(STATUS_RESPONSE, 0)]);
-    // Far more answers than the socket's buffers take; none is read.
-    let mut burst = Vec::new();
-    for _ in 0..200 {
-        burst.extend(packet::publish(Version::V5, &Message::new(STATUS, "{}").qos(0)));
-    }
-    client.stream.sock.set_write_timeout(Some(std::time::Duration::from_millis(500))).unwrap();
-    for _ in 0..400 {
-        if std::io::Write::write_all(&mut client.stream, &burst).is_err() {
-            break;
-        }
-    }
+    let _flooded = flooded(&service, &pki);
     assert_eq!(service.terminate().code(), Some(0));
 }
 
@@ -332,7 +347,7 @@ fn with_a_full_disk_devices_are_told_to_retry_and_it_goes_on_when_there_is_room(
     // The disk is the service's own; from here it is reached through the process.
     let filler = service.disk().join("filler");
     let mut file = std::fs::File::create(&filler).unwrap();
-    while std::io::Write::write_all(&mut file, &[0; 4096]).is_ok() {}
+    while file.write_all(&[0; 4096]).is_ok() {}
     drop(file);
     assert_full(&service, &pki, &known, &first);
     std::fs::remove_file(&filler).unwrap();
@@ -355,7 +370,11 @@ fn a_store_of_a_newer_version_is_refused_and_left_alone() {
     let config = ServiceConfig::new(&pki);
     assert_eq!(config.start().terminate().code(), Some(0));
     edit_store(&config, |transaction| {
-        transaction.open_table(TableDefinition::<&str, u64>::new("meta")).unwrap().insert("format_version", 99).unwrap();
+        transaction
+            .open_table(TableDefinition::<&str, u64>::new("meta"))
+            .unwrap()
+            .insert("format_version", 99)
+            .unwrap();
     });
     assert_fails(&serve(&config), 1, &["registry.redb", "99", "newer version"]);
 }

@@ -12,8 +12,10 @@ struct House {
 impl House {
     fn new() -> Self {
         let pki = Pki::new();
-        let topics = r#"topics = { publish = ["sites/+/alarms", "up/{registrationId}"], subscribe = ["sites/#", "é/+"] }"#;
-        let service = ServiceConfig::without_entries(&pki).hub("only", "").group("factory", &pki.factory, topics).start();
+        let topics =
+            r#"topics = { publish = ["sites/+/alarms", "up/{registrationId}"], subscribe = ["sites/#", "é/+"] }"#;
+        let service =
+            ServiceConfig::without_entries(&pki).hub("only", "").group("factory", &pki.factory, topics).start();
         Self { pki, service }
     }
 
@@ -44,7 +46,10 @@ fn a_device_publishes_and_subscribes_below_its_own_id_at_every_quality_of_servic
                 _ => {}
             }
             let got = receiver.message();
-            assert_eq!((got.topic.as_str(), got.payload.as_slice(), got.qos), (topic.as_str(), format!("at {qos}").as_bytes(), qos));
+            assert_eq!(
+                (got.topic.as_str(), got.payload.as_slice(), got.qos),
+                (topic.as_str(), format!("at {qos}").as_bytes(), qos)
+            );
             if qos == 2 {
                 assert_eq!(receiver.next_packet(), Packet::PubRel { id: got.id });
                 receiver.send(&packet::pubcomp(got.id));
@@ -58,10 +63,22 @@ fn a_device_publishes_and_subscribes_below_its_own_id_at_every_quality_of_servic
 fn whatever_is_not_granted_is_refused() {
     let house = House::new();
     let mut client = house.dial("dev-1").connect();
-    for filter in ["#", "+/#", "devices/#", "devices/+/a", "devices/dev-2/a", "devices/dev-10/#", "up/dev-1", "é/#", "$SYS/#", "$foo"] {
+    for filter in [
+        "#",
+        "+/#",
+        "devices/#",
+        "devices/+/a",
+        "devices/dev-2/a",
+        "devices/dev-10/#",
+        "up/dev-1",
+        "é/#",
+        "$SYS/#",
+        "$foo",
+    ] {
         assert_eq!(client.subscribe(&[(filter, 0)]), [0x87], "{filter}");
     }
-    for topic in ["devices/dev-2/a", "devices", "devices/dev-10", "sites/1", "sites/1/alarms/x", "up/dev-2", "é/x", "a"] {
+    for topic in ["devices/dev-2/a", "devices", "devices/dev-10", "sites/1", "sites/1/alarms/x", "up/dev-2", "é/x", "a"]
+    {
         assert_eq!(client.publish(&Message::new(topic, "x")), 0x87, "{topic}");
     }
     for filter in ["devices/dev-1/#", "devices/dev-1/+/x", "sites/#", "sites/+/alarms", "é/x"] {
@@ -105,7 +122,9 @@ fn odd_topics_do_nothing_bad() {
         }
     }
     let mut sender = house.dial("dev-1").client_id("dev-1/sender").connect();
-    for topic in ["devices/dev-1/é/x", "devices/dev-1//", "devices/dev-1/ﷺ", "devices/dev-1/\u{10ffff}", "devices/dev-1"] {
+    for topic in
+        ["devices/dev-1/é/x", "devices/dev-1//", "devices/dev-1/ﷺ", "devices/dev-1/\u{10ffff}", "devices/dev-1"]
+    {
         assert_eq!(sender.publish(&Message::new(topic, topic)), 0);
         assert_eq!(listener.message().payload, topic.as_bytes());
     }
@@ -135,7 +154,13 @@ fn a_will_is_published_when_the_connection_breaks_and_not_after_a_good_bye() {
     for version in Version::BOTH {
         let mut watcher = house.dial("dev-1").client_id("dev-1/watcher").version(version).connect();
         watcher.subscribe(&[("devices/dev-1/gone", 1)]);
-        let mortal = |words: &str| house.dial("dev-1").client_id("dev-1/mortal").version(version).will(Message::new("devices/dev-1/gone", words));
+        let mortal = |words: &str| {
+            house
+                .dial("dev-1")
+                .client_id("dev-1/mortal")
+                .version(version)
+                .will(Message::new("devices/dev-1/gone", words))
+        };
         mortal("polite").connect().disconnect();
         mortal("broken").connect().break_off();
         assert_eq!(watcher.message().payload, b"broken");
@@ -143,6 +168,12 @@ fn a_will_is_published_when_the_connection_breaks_and_not_after_a_good_bye() {
         faulty.send(&[0xff, 0xff]);
         faulty.until_end();
         assert_eq!(watcher.message().payload, b"malformed");
+        if version == Version::V5 {
+            // Disconnect with Will Message.
+            let mut asked_for = mortal("asked for").connect();
+            asked_for.send(&[0xe0, 1, 4]);
+            assert_eq!(watcher.message().payload, b"asked for");
+        }
         let _taken_over = mortal("taken over").connect();
         let successor = mortal("-").connect();
         assert_eq!(watcher.message().payload, b"taken over");
@@ -195,10 +226,53 @@ fn mosquitto_pub_and_sub_talk_to_each_other() {
     let house = House::new();
     let device = house.pki.device("dev-1");
     let filters = ["-t", "devices/dev-1/#", "-C", "1", "-v", "-q", "2", "-i", "dev-1/sub"];
-    let mut subscriber = Mosquitto::subscribe(&house.service, "dev-1", &device, Version::V311).arguments(&filters).start();
+    let mut subscriber =
+        Mosquitto::subscribe(&house.service, "dev-1", &device, Version::V311).arguments(&filters).start();
     subscriber.wait_for("Subscribed");
     let message = ["-t", "devices/dev-1/temperature", "-m", "21.5", "-q", "2", "-i", "dev-1/pub"];
     let published = Mosquitto::publish(&house.service, "dev-1", &device, Version::V5).arguments(&message).run();
     assert_eq!(published.code(), Some(0), "{published:?}");
     assert!(subscriber.end().text().contains("devices/dev-1/temperature 21.5"));
+}
+
+#[test]
+fn an_answer_may_be_led_to_an_ordinary_topic_that_the_device_hears() {
+    let house = House::new();
+    let mut client = house.dial("dev-1").connect();
+    client.subscribe(&[("devices/dev-1/inbox", 1), (REGISTER_RESPONSE, 0)]);
+    let request =
+        Message::new(REGISTER, "{}").property(RESPONSE_TOPIC, "devices/dev-1/inbox").property(CORRELATION_DATA, "7");
+    assert_eq!(client.publish(&request), 0);
+    let answer = client.message();
+    assert_eq!(
+        (answer.topic.as_str(), answer.bytes_property(CORRELATION_DATA)),
+        ("devices/dev-1/inbox", Some(b"7".as_slice()))
+    );
+    assert_eq!(answer.json()["status"], 200);
+    assert_eq!(client.ping(), [], "one copy");
+    // Nobody else's inbox.
+    let mut neighbour = house.dial("dev-2").connect();
+    neighbour.subscribe(&[("devices/dev-2/inbox", 1)]);
+    client.publish(&Message::new(REGISTER, "{}").property(RESPONSE_TOPIC, "devices/dev-2/inbox"));
+    assert_eq!(client.message().topic, REGISTER_RESPONSE);
+    assert_eq!(neighbour.ping(), []);
+}
+
+#[test]
+fn a_burst_to_a_slow_reader_does_not_hold_others_up() {
+    let house = House::new();
+    let mut slow = house.dial("dev-1").client_id("dev-1/slow").connect();
+    slow.subscribe(&[("devices/dev-1/flood", 0)]);
+    let mut sender = house.dial("dev-1").client_id("dev-1/sender").connect();
+    let flood = Message::new("devices/dev-1/flood", vec![b'x'; 10_000]);
+    for _ in 0..500 {
+        sender.tell(&flood);
+    }
+    sender.ping();
+    // Another device, while nothing of that was read.
+    let mut other = house.dial("dev-2").connect();
+    other.subscribe(&[("devices/dev-2/a", 0)]);
+    other.publish(&Message::new("devices/dev-2/a", "quick"));
+    assert_eq!(other.message().payload, b"quick");
+    assert_eq!(other.register("{}")["status"], 200);
 }

@@ -69,8 +69,20 @@ fn metadata_is_compared_with_the_rules_of_the_enrollment() {
     let mut client = Dial::new(&service, &pki, &pki.device("dev-1")).connect();
     let mut register = |metadata: Value| client.register(json!({ "metadata": metadata }).to_string());
     assert_refused(&service, &register(json!({"site": {"country": "pt"}})), 400_005, "stop", "serial");
-    assert_refused(&service, &register(json!({"serial": "x1", "site": {"country": "pt"}})), 400_005, "stop", "[A-Z]{2}[0-9]+");
-    assert_refused(&service, &register(json!({"serial": "AB1", "site": {"country": "pt"}, "floor": 10})), 400_005, "stop", "/floor");
+    assert_refused(
+        &service,
+        &register(json!({"serial": "x1", "site": {"country": "pt"}})),
+        400_005,
+        "stop",
+        "[A-Z]{2}[0-9]+",
+    );
+    assert_refused(
+        &service,
+        &register(json!({"serial": "AB1", "site": {"country": "pt"}, "floor": 10})),
+        400_005,
+        "stop",
+        "/floor",
+    );
     let outside = register(json!({"serial": "AB1", "site": {"country": "fr"}}));
     // The operator learns what is allowed, the device does not.
     assert_refused(&service, &outside, 403_002, "stop", "de");
@@ -87,7 +99,11 @@ fn an_instance_of_a_device_model_must_satisfy_its_schema() {
         defaults = { interval = 60 }
         schema = { inline = { required = ["interval", "flow"], properties = { interval = { type = "integer", minimum = 1 } } } }
     "#;
-    let config = ServiceConfig::without_entries(&pki).with(model).hub("only", "").group("factory", &pki.factory, "model = \"pump\"");
+    let config = ServiceConfig::without_entries(&pki).with(model).hub("only", "").group(
+        "factory",
+        &pki.factory,
+        "model = \"pump\"",
+    );
     let service = config.start();
     let mut client = Dial::new(&service, &pki, &pki.device("dev-1")).connect();
     assert_refused(&service, &client.register("{}"), 400_005, "stop", "flow");
@@ -124,9 +140,27 @@ fn another_devices_id_is_refused_wherever_it_is_said() {
         let dial = Dial::new(&service, &pki, &device).version(version);
         assert_refused(&service, &dial.connect().register(r#"{"registrationId":"dev-2"}"#), 401_005, "stop", "dev-2");
         assert_refused(&service, &dial.connect().status(r#"{"registrationId":"dev-2"}"#), 401_005, "stop", "dev-2");
-        assert_refused(&service, &dial.clone().client_id("dev-2").connect().register("{}"), 401_005, "stop", "client id");
-        assert_refused(&service, &dial.clone().client_id("dev-2/dev-1").connect().register("{}"), 401_005, "stop", "client id");
-        assert_refused(&service, &dial.clone().user_name("dev-2").connect().register("{}"), 401_005, "stop", "user name");
+        assert_refused(
+            &service,
+            &dial.clone().client_id("dev-2").connect().register("{}"),
+            401_005,
+            "stop",
+            "client id",
+        );
+        assert_refused(
+            &service,
+            &dial.clone().client_id("dev-2/dev-1").connect().register("{}"),
+            401_005,
+            "stop",
+            "client id",
+        );
+        assert_refused(
+            &service,
+            &dial.clone().user_name("dev-2").connect().register("{}"),
+            401_005,
+            "stop",
+            "user name",
+        );
         assert_eq!(dial.client_id("dev-1/label").user_name("DEV-1").connect().register("{}")["status"], 200);
     }
 }
@@ -155,7 +189,8 @@ fn an_id_that_is_registered_under_another_group_stays_there() {
 #[test]
 fn without_a_hub_a_device_is_told_to_come_back() {
     let pki = Pki::new();
-    let (service, answer) = registered(ServiceConfig::without_entries(&pki).group("factory", &pki.factory, ""), &pki, "{}");
+    let (service, answer) =
+        registered(ServiceConfig::without_entries(&pki).group("factory", &pki.factory, ""), &pki, "{}");
     assert_refused(&service, &answer, 503_002, "retry", "hub");
 }
 
@@ -181,7 +216,9 @@ fn a_quota_of_an_enrollment_does_not_concern_another() {
     let pki = Pki::new();
     let other = pki.root.intermediate("Other").unwrap();
     let config = ServiceConfig::without_entries(&pki).hub("only", "");
-    let config = config.group("factory", &pki.factory, "quotas = { registrations = \"1/h\", lookups = \"1/h\" }").group("other", &other, "");
+    let config = config
+        .group("factory", &pki.factory, "quotas = { registrations = \"1/h\", lookups = \"1/h\" }")
+        .group("other", &other, "");
     let service = config.start();
     let mut limited = Dial::new(&service, &pki, &pki.device("dev-1")).connect();
     assert_eq!(limited.register("{}")["status"], 200);
@@ -221,5 +258,8 @@ fn the_same_registration_twice_at_once_is_one_operation() {
     both.extend(packet::publish(Version::V5, &Message::new(REGISTER, r#"{"rid":"a"}"#).id(2)));
     client.send(&both);
     let (one, two) = (client.message().json(), client.message().json());
-    assert_eq!((&one["status"], &one["operationId"], &one["etag"]), (&two["status"], &two["operationId"], &two["etag"]));
+    assert_eq!(
+        (&one["status"], &one["operationId"], &one["etag"]),
+        (&two["status"], &two["operationId"], &two["etag"])
+    );
 }

@@ -36,7 +36,8 @@ fn a_device_registers_in_both_versions_and_learns_its_hub() {
 #[test]
 fn the_registration_id_is_the_common_name_in_lower_case() {
     let (pki, service) = started();
-    let answer = Dial::new(&service, &pki, &pki.device("Dev.1_A:7-")).connect().register(r#"{"registrationId":"DEV.1_a:7-"}"#);
+    let answer =
+        Dial::new(&service, &pki, &pki.device("Dev.1_A:7-")).connect().register(r#"{"registrationId":"DEV.1_a:7-"}"#);
     assert_eq!(answer["registrationId"], "dev.1_a:7-", "{answer}");
 }
 
@@ -91,7 +92,11 @@ fn an_unknown_format_is_refused_and_the_connection_lives() {
     for request in requests {
         client.publish(&request);
         let answer = client.message().json();
-        assert_eq!((&answer["errorCode"], &answer["action"]), (&json!(400_002), &json!("stop")), "{request:?} {answer}");
+        assert_eq!(
+            (&answer["errorCode"], &answer["action"]),
+            (&json!(400_002), &json!("stop")),
+            "{request:?} {answer}"
+        );
     }
     assert_eq!(client.register("{}")["status"], 200);
 }
@@ -124,7 +129,10 @@ fn split_topics_get_the_answer_that_fits() {
 fn a_wildcard_over_one_requests_answers_gets_one_copy() {
     let (pki, service) = started();
     let mut client = Dial::new(&service, &pki, &pki.device("dev-1")).connect();
-    assert_eq!(client.subscribe(&[("$provisioning/register/+", 0), ("$provisioning/register/#", 1), (REGISTER_RESPONSE, 2)]), [0, 1, 1]);
+    assert_eq!(
+        client.subscribe(&[("$provisioning/register/+", 0), ("$provisioning/register/#", 1), (REGISTER_RESPONSE, 2)]),
+        [0, 1, 1]
+    );
     client.publish(&Message::new(REGISTER, "{}"));
     assert_eq!(client.message().topic, "$provisioning/register/accepted");
     assert_eq!(client.ping(), [], "one copy of each answer");
@@ -136,13 +144,17 @@ fn response_topic_and_correlation_data_lead_the_answer_back() {
     let mut client = Dial::new(&service, &pki, &pki.device("dev-1")).connect();
     client.subscribe(&[("$provisioning/register/accepted", 0), (REGISTER_RESPONSE, 0)]);
     let correlation = [0, 1, 2, 0xff];
-    let request = Message::new(REGISTER, "{}").property(RESPONSE_TOPIC, REGISTER_RESPONSE).property(CORRELATION_DATA, correlation);
+    let request = Message::new(REGISTER, "{}")
+        .property(RESPONSE_TOPIC, REGISTER_RESPONSE)
+        .property(CORRELATION_DATA, correlation);
     assert_eq!(client.publish(&request), 0);
     let answer = client.message();
     assert_eq!(answer.topic, REGISTER_RESPONSE);
     assert_eq!(answer.bytes_property(CORRELATION_DATA), Some(correlation.as_slice()));
     // One that this client does not subscribe to is passed over.
-    client.publish(&Message::new(REGISTER, "{}").property(RESPONSE_TOPIC, "devices/other/inbox").property(CORRELATION_DATA, "x"));
+    client.publish(
+        &Message::new(REGISTER, "{}").property(RESPONSE_TOPIC, "devices/other/inbox").property(CORRELATION_DATA, "x"),
+    );
     let answer = client.message();
     assert_eq!(answer.topic, "$provisioning/register/accepted");
     assert_eq!(answer.bytes_property(CORRELATION_DATA), Some(b"x".as_slice()));
@@ -184,7 +196,9 @@ fn the_same_rid_is_the_same_operation_also_after_a_restart() {
 #[test]
 fn a_rid_of_another_device_is_another_operation() {
     let (pki, service) = started();
-    let ids = ["dev-1", "dev-2"].map(|id| Dial::new(&service, &pki, &pki.device(id)).connect().register(r#"{"rid":"1"}"#)["operationId"].clone());
+    let ids = ["dev-1", "dev-2"].map(|id| {
+        Dial::new(&service, &pki, &pki.device(id)).connect().register(r#"{"rid":"1"}"#)["operationId"].clone()
+    });
     assert_ne!(ids[0], ids[1]);
 }
 
@@ -279,7 +293,10 @@ fn with_wait_0_the_answer_is_pending_and_the_final_one_follows() {
     let pending = client.message();
     assert_eq!(pending.topic, "$provisioning/register/pending");
     let pending = pending.json();
-    assert_eq!((&pending["status"], &pending["state"], &pending["rid"]), (&json!(202), &json!("assigning"), &json!("w")));
+    assert_eq!(
+        (&pending["status"], &pending["state"], &pending["rid"]),
+        (&json!(202), &json!("assigning"), &json!("w"))
+    );
     assert!(pending["step"].is_string() && pending["retryAfter"].is_u64(), "{pending}");
     let accepted = client.message();
     assert_eq!(accepted.topic, "$provisioning/register/accepted");
@@ -292,7 +309,10 @@ fn a_look_up_finds_nothing_before_and_the_registration_afterwards() {
     let (pki, service) = started();
     let mut client = Dial::new(&service, &pki, &pki.device("dev-1")).connect();
     let before = client.status(r#"{"rid":"s"}"#);
-    assert_eq!((&before["status"], &before["errorCode"], &before["action"], &before["rid"]), (&json!(404), &json!(404_202), &json!("reregister"), &json!("s")));
+    assert_eq!(
+        (&before["status"], &before["errorCode"], &before["action"], &before["rid"]),
+        (&json!(404), &json!(404_202), &json!("reregister"), &json!("s"))
+    );
     let mut registered = client.register("{}");
     let mut found = client.status("{}");
     for answer in [&mut registered, &mut found] {
@@ -362,4 +382,50 @@ fn a_drained_hub_gets_no_new_device_and_keeps_those_it_has() {
     let refused = Dial::new(&service, &pki, &pki.device("dev-2")).connect().register("{}");
     assert_eq!((&refused["errorCode"], &refused["action"]), (&json!(503_002), &json!("retry")), "{refused}");
     assert!(refused["retryAfter"].as_u64().unwrap() >= 5, "{refused}");
+}
+
+#[test]
+fn look_ups_have_formats_and_split_topics_too() {
+    let (pki, service) = started();
+    let mut client = Dial::new(&service, &pki, &pki.device("dev-1")).connect();
+    client.register("{}");
+    client.unsubscribe(&[REGISTER_RESPONSE]);
+    client.subscribe(&[("$provisioning/status/accepted", 1), ("$provisioning/status/rejected", 1)]);
+    client.publish(&Message::new("$provisioning/status/cbor", cbor(&json!({"rid": "c"}))));
+    let answer = client.message();
+    assert_eq!((answer.topic.as_str(), &answer.cbor()["rid"]), ("$provisioning/status/accepted", &json!("c")));
+    client.publish(&Message::new("$provisioning/status/json", "{\"registrationId\":\"dev-2\"}"));
+    let answer = client.message();
+    assert_eq!(
+        (answer.topic.as_str(), &answer.json()["errorCode"]),
+        ("$provisioning/status/rejected", &json!(401_005))
+    );
+}
+
+#[test]
+fn after_unsubscribe_answers_no_longer_come() {
+    let (pki, service) = started();
+    for version in Version::BOTH {
+        let mut client = Dial::new(&service, &pki, &pki.device("dev-1")).version(version).connect();
+        client.register("{}");
+        client.unsubscribe(&[REGISTER_RESPONSE]);
+        let code = client.publish(&Message::new(REGISTER, "{}"));
+        assert_eq!(code, if version == Version::V5 { 0x10 } else { 0 });
+        assert_eq!(client.ping(), []);
+        // Taken by somebody, so that it does not wait for the next round.
+        client.subscribe(&[(REGISTER_RESPONSE, 0)]);
+        client.message();
+    }
+}
+
+#[test]
+fn a_registration_is_carried_to_its_end_when_the_client_goes_away() {
+    let (pki, service) = started();
+    let device = pki.device("dev-1");
+    let mut client = Dial::new(&service, &pki, &device).connect();
+    client.subscribe(&[(REGISTER_RESPONSE, 0)]);
+    client.tell(&Message::new(REGISTER, r#"{"rid":"gone"}"#));
+    client.break_off();
+    service.log.wait_for_message("registered");
+    assert_eq!(Dial::new(&service, &pki, &device).connect().status("{}")["status"], 200);
 }
