@@ -243,6 +243,38 @@ fn at_sigterm_what_is_under_way_is_answered_and_then_sessions_are_told() {
 }
 
 #[test]
+fn while_the_service_drains_further_registrations_are_told_to_come_back() {
+    let pki = Pki::new();
+    let config = ServiceConfig::new(&pki).limit("in_flight", 1);
+    // Whether a request is still unread when the signal comes is the scheduler's choice; nearly always some are.
+    let told = (0..5).any(|_| {
+        let service = config.start();
+        let mut client = Dial::new(&service, &pki, &pki.device("dev-1")).connect();
+        client.subscribe(&[(REGISTER_RESPONSE, 0)]);
+        let request = |id: u16| Message::new(REGISTER, format!(r#"{{"metadata":{{"n":{id}}}}}"#)).id(id);
+        let burst: Vec<u8> = (1..=200).flat_map(|id| packet::publish(Version::V5, &request(id))).collect();
+        client.send(&burst);
+        assert_eq!(client.next_packet(), Packet::PubAck { id: 1, code: 0 });
+        service.signal(libc::SIGTERM);
+        let answers: Vec<_> = client
+            .until_end()
+            .iter()
+            .filter_map(|packet| match packet {
+                Packet::Publish(message) => Some(message.json()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(service.wait().code(), Some(0));
+        let refused = answers.iter().filter(|answer| answer["status"] != 200).inspect(|answer| {
+            assert_eq!((&answer["errorCode"], &answer["action"]), (&503_001.into(), &"retry".into()), "{answer}");
+            assert!(answer["retryAfter"].as_u64().unwrap() >= 5, "{answer}");
+        });
+        refused.count() > 0
+    });
+    assert!(told, "not one of five services refused anything while it drained");
+}
+
+#[test]
 fn a_second_signal_ends_the_service_at_once() {
     let pki = Pki::new();
     let service = ServiceConfig::new(&pki).set("shutdown", "grace", "\"1h\"").limit("unread", "\"1h\"").start();
