@@ -17,7 +17,9 @@ use firsthop_certs::{Authority, DeviceCertificate, KeyKind};
 use firsthop_protocol::body::EnrollmentName;
 use firsthop_protocol::codec::{self, MAX_REQUEST};
 use firsthop_protocol::topic::{self, Answers, Request};
-use firsthop_protocol::{Answer, Format, GroupId, RegisterRequest, RegistrationId, StatusRequest, Timestamp};
+use firsthop_protocol::{
+    Accepted, Format, GroupId, Pending, RegisterRequest, RegistrationId, Rejected, StatusRequest, Timestamp,
+};
 use fuzz_support::{Random, allocated, fuzz, mutated};
 use rustls_pki_types::CertificateDer;
 use serde::Serialize;
@@ -141,13 +143,14 @@ fn arbitrary_topics_filters_and_ids() {
     .map(|text| text.as_bytes().to_vec())
     .into();
     fuzz(|random| mutated(random, &seeds)).run(|input| {
-        let text = String::from_utf8_lossy(input);
+        // U+0000 is refused with the text that holds it, before anybody asks what the text means.
+        let text = String::from_utf8_lossy(input).replace('\0', "");
         let ((), used) = allocated(|| {
             if text::topic_name(&text).is_ok() {
-                assert!(!text.contains(['+', '#', '\0']) && !text.is_empty(), "{text:?} is no topic");
+                assert!(!text.contains(['+', '#']) && !text.is_empty(), "{text:?} is no topic");
             }
             if text::topic_filter(&text).is_ok() {
-                assert!(!text.contains('\0') && !text.is_empty(), "{text:?} is no filter");
+                assert!(text.find('#').is_none_or(|at| at + 1 == text.len()), "{text:?} is no filter");
                 text::matches(&text, "devices/dev-1/x");
             }
             if let Some((request, _)) = Request::parse(&text) {
@@ -187,7 +190,9 @@ fn a_body_of_ten_megabytes_costs_nothing() {
 fn bodies(input: &[u8], format: Format) {
     reads_back::<RegisterRequest>(input, format);
     reads_back::<StatusRequest>(input, format);
-    reads_back::<Answer>(input, format);
+    reads_back::<Accepted>(input, format);
+    reads_back::<Pending>(input, format);
+    reads_back::<Rejected>(input, format);
 }
 
 /// What is read at all is written and read as the same.

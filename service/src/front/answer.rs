@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use firsthop_protocol::body::{EnrollmentName, RegistrationStatus};
 use firsthop_protocol::topic::{self, Answers, Request, Suffix};
-use firsthop_protocol::{Accepted, Action, Answer, ErrorCode, Format, OperationId, Pending, Rejected, RequestId, TrackingId, codec};
+use firsthop_protocol::{
+    Accepted, Action, Answer, ErrorCode, Format, OperationId, Pending, Rejected, RequestId, TrackingId, codec,
+};
 
 use super::codec::PublishProperties;
 use crate::domain::refusal::Refusal;
@@ -145,7 +147,8 @@ const DEFAULT_RETRY: u32 = 5;
 
 fn log_refusal(refusal: &Refusal, registration_id: &dyn std::fmt::Display, tracking_id: TrackingId, request: Request) {
     let enrollment = refusal.enrollment.as_ref().map(EnrollmentName::to_string).unwrap_or_default();
-    let (code, reason, told, detail) = (refusal.code.number(), refusal.code.name(), refusal.message.as_str(), refusal.detail.as_str());
+    let (code, reason, told, detail) =
+        (refusal.code.number(), refusal.code.name(), refusal.message.as_str(), refusal.detail.as_str());
     // Faults of ours need somebody to look; a refused or throttled device is the rules at work.
     if refusal.code.status() >= 500 && refusal.code != ErrorCode::Draining {
         tracing::warn!(%registration_id, ?request, code, reason, enrollment, told, detail, %tracking_id, "refused");
@@ -188,7 +191,13 @@ mod tests {
             created: Timestamp::from_secs(1),
             updated: Timestamp::from_secs(2),
         };
-        Granted { registration, etag: ETag::new(9), assigned_hub: Some("hub.example:8884".into()), operation }
+        Granted {
+            registration,
+            etag: ETag::new(9),
+            assigned_hub: Some("hub.example:8884".into()),
+            operation,
+            changed: true,
+        }
     }
 
     fn on_hub() -> State {
