@@ -3,10 +3,10 @@
 use std::num::{NonZeroU16, NonZeroU32};
 
 use firsthop_config::Size;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// Settings of the store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Memory for pages of the store's file, such as "64MiB". More of it spares reads from the system when many devices are registered.
