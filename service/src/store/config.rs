@@ -34,8 +34,13 @@ mod tests {
     #[test]
     fn sizes_are_text_and_unknown_or_impossible_settings_are_refused() {
         let config: Config = serde_json::from_str(r#"{"cache_size": "1GiB", "max_batch": 64}"#).unwrap();
-        assert_eq!(config, Config { cache_size: Size::mib(1024), max_batch: NonZeroU16::new(64).unwrap(), ..Config::default() });
-        for wrong in [r#"{"max_batch": 0}"#, r#"{"queue_length": 0}"#, r#"{"cache": "1GiB"}"#, r#"{"cache_size": "much"}"#] {
+        assert_eq!(
+            config,
+            Config { cache_size: Size::mib(1024), max_batch: NonZeroU16::new(64).unwrap(), ..Config::default() }
+        );
+        for wrong in
+            [r#"{"max_batch": 0}"#, r#"{"queue_length": 0}"#, r#"{"cache": "1GiB"}"#, r#"{"cache_size": "much"}"#]
+        {
             assert!(serde_json::from_str::<Config>(wrong).is_err(), "{wrong}");
         }
     }

@@ -111,8 +111,8 @@ impl Writer {
         if let Some(reason) = self.pausing() {
             return refuse(waiting, &StoreError::Unavailable(reason));
         }
-        let outcome =
-            catch_unwind(AssertUnwindSafe(|| self.commit(waiting))).unwrap_or_else(|panic| Err(Fault::panic("committing", &*panic)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.commit(waiting)))
+            .unwrap_or_else(|panic| Err(Fault::panic("committing", &*panic)));
         match outcome {
             Ok(verdicts) => {
                 if self.failed.take().is_some() {
@@ -136,7 +136,8 @@ impl Writer {
             self.open_again()?;
         }
         let transaction = self.slot.begin_durable()?;
-        let mut applied = batch::apply(&transaction, &self.names, self.sequence, waiting.iter().map(|(request, _)| request))?;
+        let mut applied =
+            batch::apply(&transaction, &self.names, self.sequence, waiting.iter().map(|(request, _)| request))?;
         if applied.writes() {
             transaction.commit()?;
         } else {
@@ -152,7 +153,8 @@ impl Writer {
     /// failed batch may be there whole.
     fn recover(&mut self, reason: &str) {
         self.slot.vacate(reason);
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.open_again())).unwrap_or_else(|panic| Err(Fault::panic("opening", &*panic)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.open_again()))
+            .unwrap_or_else(|panic| Err(Fault::panic("opening", &*panic)));
         if let Err(fault) = outcome {
             error!(%fault, reason, "the store could not be opened again; trying with the next commit");
             self.slot.vacate(&fault.to_string());
