@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(chosen, PINNED);
     }
 
-    const PINNED: [&str; 8] = ["?", "?", "?", "?", "?", "?", "?", "?"];
+    const PINNED: [&str; 8] = ["hub-1", "hub-2", "hub-2", "hub-4", "hub-1", "hub-4", "hub-3", "hub-0"];
 
     #[test]
     fn shares_follow_the_weights() {

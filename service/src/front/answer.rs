@@ -145,11 +145,11 @@ const DEFAULT_RETRY: u32 = 5;
 
 fn log_refusal(refusal: &Refusal, registration_id: &dyn std::fmt::Display, tracking_id: TrackingId, request: Request) {
     let enrollment = refusal.enrollment.as_ref().map(EnrollmentName::to_string).unwrap_or_default();
-    let (code, reason, message, detail) = (refusal.code.number(), refusal.code.name(), refusal.message.as_str(), refusal.detail.as_str());
+    let (code, reason, told, detail) = (refusal.code.number(), refusal.code.name(), refusal.message.as_str(), refusal.detail.as_str());
     // Faults of ours need somebody to look; a refused or throttled device is the rules at work.
     if refusal.code.status() >= 500 && refusal.code != ErrorCode::Draining {
-        tracing::warn!(%registration_id, ?request, code, reason, enrollment, message, detail, %tracking_id, "refused");
+        tracing::warn!(%registration_id, ?request, code, reason, enrollment, told, detail, %tracking_id, "refused");
     } else {
-        tracing::info!(%registration_id, ?request, code, reason, enrollment, message, detail, %tracking_id, "refused");
+        tracing::info!(%registration_id, ?request, code, reason, enrollment, told, detail, %tracking_id, "refused");
     }
 }

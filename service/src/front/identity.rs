@@ -4,7 +4,7 @@ use firsthop_protocol::{ErrorCode, RegistrationId};
 use rustls::pki_types::CertificateDer;
 
 use super::codec::Connect;
-use crate::domain::attestation::Proof;
+use crate::domain::attestation::{self, Proof};
 use crate::domain::refusal::Refusal;
 use crate::provisioner::{Attested, Provisioner};
 
@@ -21,9 +21,9 @@ impl Identity {
     pub fn of(provisioner: &Provisioner, chain: &[CertificateDer<'_>], connect: &Connect) -> Self {
         let attested = provisioner.attest(chain);
         match &attested.verdict {
-            Err(refusal) => Self::Stranger(refusal.clone()),
+            Err(refusal) => Self::Stranger(named(refusal.clone(), chain)),
             Ok(proof) => match says_other_id(connect, &proof.id) {
-                Some(refusal) => Self::Stranger(refusal.by(&proof.enrollment.name)),
+                Some(refusal) => Self::Stranger(named(refusal.by(&proof.enrollment.name), chain)),
                 None => Self::Device { id: proof.id.clone(), attested },
             },
         }
@@ -58,6 +58,15 @@ impl Identity {
             Self::Stranger(_) => None,
         }
     }
+}
+
+/// A stranger has no id that the log could name, so the log names its certificate.
+fn named(mut refusal: Refusal, chain: &[CertificateDer<'_>]) -> Refusal {
+    if let Some(leaf) = chain.first() {
+        let separator = if refusal.detail.is_empty() { "" } else { "; " };
+        refusal.detail = format!("{}{separator}presented {}", refusal.detail, attestation::in_short(leaf));
+    }
+    refusal
 }
 
 /// A client id is empty, the registration id, or the registration id, a slash and any label; a user name is absent or the id.

@@ -167,7 +167,7 @@ impl Session {
     fn refuse(&mut self, asked: Asked, refusal: &Refusal) {
         let message = match self.identity.id() {
             Some(id) => answer::rejected(asked, refusal, id),
-            None => answer::rejected(asked, refusal, &"unproven"),
+            None => answer::rejected(asked, refusal, &"(unproven)"),
         };
         self.send_answer(message);
     }
@@ -256,11 +256,13 @@ fn format_of(publish: &Publish, topic_format: Option<Format>) -> Result<Format, 
 fn log_granted(request: Request, granted: &Granted) {
     let registration = &granted.registration;
     let hub = granted.assigned_hub.as_deref().unwrap_or_default();
+    // What changes nothing would fill the log of a fleet that restarts.
     match request {
-        Request::Register => {
+        Request::Register if granted.changed => {
             tracing::info!(registration_id = %registration.id, enrollment = %registration.enrollment, hub, etag = %granted.etag,
                 operation_id = %granted.operation, "registered");
         }
+        Request::Register => tracing::debug!(registration_id = %registration.id, hub, "registered, unchanged"),
         Request::Status => tracing::debug!(registration_id = %registration.id, hub, "looked up"),
     }
 }

@@ -18,7 +18,7 @@ impl Provisioner {
         match self.store.registration(&proof.id).map_err(unavailable)? {
             Some(stored) => {
                 let operation = stored.registration.operation;
-                Ok(granted(stored.registration, stored.etag, operation, &entries))
+                Ok(granted(stored.registration, stored.etag, operation, false, &entries))
             }
             None => Err(Refusal::new(ErrorCode::NotRegistered, "this device is not registered").by(&proof.enrollment.name)),
         }

@@ -56,6 +56,8 @@ pub struct Granted {
     /// `host:port`; `None` where the device is on no hub.
     pub assigned_hub: Option<String>,
     pub operation: OperationId,
+    /// Whether anything was written.
+    pub changed: bool,
 }
 
 impl Provisioner {

@@ -70,7 +70,7 @@ impl Provisioner {
             let expected = stored.as_ref().map(|stored| stored.etag);
             let (registration, refusal) = match decide(stored.as_ref(), proof, &declared.hubs, &operation) {
                 Step::Keep(Registered { registration, etag }) if device.is_none() => {
-                    return Ok(granted(registration, etag, operation.id, entries));
+                    return Ok(granted(registration, etag, operation.id, false, entries));
                 }
                 Step::Keep(Registered { registration, .. }) => {
                     (Registration { operation: operation.id, rid: operation.rid, updated: now, ..registration }, None)
@@ -81,7 +81,7 @@ impl Provisioner {
             };
             let decision = Decision { registration: registration.clone(), expected, device };
             match self.store.commit(decision).await {
-                Ok(etag) => return refusal.map_or_else(|| Ok(granted(registration, etag, operation.id, entries)), Err),
+                Ok(etag) => return refusal.map_or_else(|| Ok(granted(registration, etag, operation.id, true, entries)), Err),
                 Err(CommitError::Conflict { .. }) => {}
                 Err(CommitError::Store(error)) => return Err(refusal.unwrap_or_else(|| unavailable(error))),
             }
@@ -122,10 +122,16 @@ pub(super) fn unavailable(error: StoreError) -> Refusal {
     Refusal::new(code, message).detail(error.to_string()).retry_after(RETRY)
 }
 
-pub(super) fn granted(registration: Registration, etag: firsthop_protocol::ETag, operation: OperationId, entries: &super::Entries) -> Granted {
+pub(super) fn granted(
+    registration: Registration,
+    etag: firsthop_protocol::ETag,
+    operation: OperationId,
+    changed: bool,
+    entries: &super::Entries,
+) -> Granted {
     let assigned_hub = match &registration.state {
         State::Assigned { hub, .. } => entries.declared.hubs.named(hub).map(ToString::to_string),
         State::Failed { .. } => None,
     };
-    Granted { registration, etag, assigned_hub, operation }
+    Granted { registration, etag, assigned_hub, operation, changed }
 }

@@ -33,7 +33,7 @@ pub use chain::{MAX_CHAIN_BYTES, MAX_CHAIN_LEN};
 pub use enrolled::{CertificateFault, EnrolledCertificate};
 pub use explain::{Explanation, Problem, explain};
 pub use rustls_pki_types::CertificateDer;
-pub use summary::{Content, Role, Summary};
+pub use summary::{Content, Role, Summary, in_short};
 
 /// SHA-256 of a certificate's DER.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -50,6 +50,15 @@ pub enum Content {
     Unreadable { unreadable: String },
 }
 
+/// A certificate in one line, for the operator's log.
+pub fn in_short(der: &CertificateDer<'_>) -> String {
+    let Summary { thumbprint, content, .. } = Summary::of(der, 1, Role::Device);
+    match content {
+        Content::Readable { subject, issuer, serial, .. } => format!("{subject}, issuer {issuer}, serial {serial}, sha-256 {thumbprint}"),
+        Content::Unreadable { unreadable } => format!("unreadable ({unreadable}), sha-256 {thumbprint}"),
+    }
+}
+
 impl Summary {
     pub(super) fn of(der: &CertificateDer<'_>, number: usize, role: Role) -> Self {
         let content = match presented::read(der) {
