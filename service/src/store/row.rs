@@ -230,13 +230,15 @@ fn substatus_of(number: u8) -> Result<Substatus, RowError> {
     SUBSTATUSES.get(usize::from(number)).copied().ok_or_else(|| field("substatus", number))
 }
 
+/// The model's name and the instance's values.
+type InstanceV1<'a> = (Cow<'a, str>, Cow<'a, Map<String, Value>>);
+
 /// A registry entry as stored.
 #[derive(Debug, Serialize, Deserialize)]
 struct DeviceV1<'a> {
     metadata: Cow<'a, Map<String, Value>>,
     endpoints: Cow<'a, BTreeMap<String, String>>,
-    /// The model's name and the instance's values.
-    model: Option<(Cow<'a, str>, Cow<'a, Map<String, Value>>)>,
+    model: Option<InstanceV1<'a>>,
     updated: u64,
 }
 

@@ -27,6 +27,7 @@ use crate::domain::ports::{CommitError, StoreError};
 const LINGER: Duration = Duration::from_micros(300);
 
 /// What the writer is asked to do.
+#[expect(clippy::large_enum_variant, reason = "nearly all are commits")]
 pub(super) enum Job {
     Commit(Request, oneshot::Sender<Verdict>),
     /// A reader found that generation of the database unusable.
