@@ -20,7 +20,13 @@ use super::packet::connect;
 use super::session::Session;
 
 /// Serves a client whose TLS handshake is done.
-pub async fn serve<T: Transport>(door: Arc<Door>, mut transport: T, peer: SocketAddr, arrival: Arrival, deadline: Instant) {
+pub async fn serve<T: Transport>(
+    door: Arc<Door>,
+    mut transport: T,
+    peer: SocketAddr,
+    arrival: Arrival,
+    deadline: Instant,
+) {
     let mut decoder = Decoder::new(MAX_CONNECT, door.limits.packet_size.as_usize());
     let mut input = BytesMut::new();
     let connect = match timeout_at(deadline, first_packet(&mut transport, &mut decoder, &mut input)).await {
@@ -47,7 +53,14 @@ pub async fn serve<T: Transport>(door: Arc<Door>, mut transport: T, peer: Socket
     let Ok(place) = door.places.clone().try_acquire_owned() else {
         tracing::warn!(%peer, limit = door.limits.sessions, "CONNECT refused: as many sessions as may be");
         let encoder = Encoder::for_client(&connect);
-        refuse(&door, &mut transport, encoder, ConnectReason::ServerBusy, "the service has as many sessions as it may have").await;
+        refuse(
+            &door,
+            &mut transport,
+            encoder,
+            ConnectReason::ServerBusy,
+            "the service has as many sessions as it may have",
+        )
+        .await;
         return;
     };
     let encoder = Encoder::for_client(&connect);
@@ -69,7 +82,11 @@ enum First {
     Refused(Version, ConnectReason, &'static str),
 }
 
-async fn first_packet<T: Transport>(transport: &mut T, decoder: &mut Decoder, input: &mut BytesMut) -> Result<Packet, First> {
+async fn first_packet<T: Transport>(
+    transport: &mut T,
+    decoder: &mut Decoder,
+    input: &mut BytesMut,
+) -> Result<Packet, First> {
     loop {
         match decoder.decode(input) {
             Ok(Some(packet)) => return Ok(packet),

@@ -83,10 +83,16 @@ impl End {
 }
 
 impl Session {
-    pub fn new(door: Arc<Door>, mut decoder: Decoder, encoder: Encoder, accepted: Accepted, place: OwnedSemaphorePermit) -> Self {
+    pub fn new(
+        door: Arc<Door>,
+        mut decoder: Decoder,
+        encoder: Encoder,
+        accepted: Accepted,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
         let post = Arc::new(Post::default());
-        let number = match accepted.identity.id() {
-            Some(id) => Some(door.registry.enter(id, &accepted.client_id, post.clone())),
+        let number = match accepted.identity.principal() {
+            Some(device) => Some(door.registry.enter(device, &accepted.client_id, post.clone())),
             None => {
                 decoder.set_max_packet(MAX_LOBBY_PACKET);
                 None
@@ -124,6 +130,16 @@ impl Session {
     pub async fn run<T: Transport>(mut self, mut transport: T, input: BytesMut) {
         tracing::debug!("session begins");
         let end = self.serve(&mut transport, input).await;
+        // Judged again here: the device may have lost its enrollment since its CONNECT.
+        if let Some(will) = &self.will
+            && !self
+                .identity
+                .access(&self.door.provisioner, transport.peer_chain())
+                .is_ok_and(|access| access.may_publish(&will.topic))
+        {
+            tracing::info!(topic = will.topic, "the will was not published: the device may not, or is not registered");
+            self.will = None;
+        }
         tracing::debug!(why = end.why, "session ends");
         if let Some(reason) = end.disconnect {
             self.reply(&Reply::Disconnect(DisconnectReply::because(reason, end.why)));
@@ -198,7 +214,9 @@ impl Session {
 
     fn timed_out(&self) -> End {
         match &self.identity {
-            Identity::Device { .. } => End::fault(DisconnectReason::KeepAliveTimeout, "nothing was heard for one and a half keep-alives"),
+            Identity::Device { .. } => {
+                End::fault(DisconnectReason::KeepAliveTimeout, "nothing was heard for one and a half keep-alives")
+            }
             Identity::Stranger(refusal) => End::fault(DisconnectReason::NotAuthorized, refusal.message.clone()),
         }
     }
@@ -240,8 +258,14 @@ impl Session {
                 self.send_answer(message);
                 Ok(())
             }
-            Mail::TakenOver => Err(End::fault(DisconnectReason::SessionTakenOver, "another connection of this device has the same client id")),
-            Mail::Displaced => Err(End::fault(DisconnectReason::QuotaExceeded, "this device has opened as many newer sessions as it may have")),
+            Mail::TakenOver => Err(End::fault(
+                DisconnectReason::SessionTakenOver,
+                "another connection of this device has the same client id",
+            )),
+            Mail::Displaced => Err(End::fault(
+                DisconnectReason::QuotaExceeded,
+                "this device has opened as many newer sessions as it may have",
+            )),
         }
     }
 
@@ -264,7 +288,9 @@ impl Session {
         match self.outbound.send(publish) {
             Ok(Some(reply)) => self.reply(&reply),
             Ok(None) => {}
-            Err(_) => self.end_with(End::fault(DisconnectReason::QuotaExceeded, "too many messages without acknowledgement")),
+            Err(_) => {
+                self.end_with(End::fault(DisconnectReason::QuotaExceeded, "too many messages without acknowledgement"))
+            }
         }
     }
 
@@ -309,8 +335,8 @@ impl Session {
 
     /// After the connection: the will, and the answers that are still to come.
     async fn afterlife(mut self) {
-        if let (Some(id), Some(number)) = (self.identity.id(), self.number) {
-            self.door.registry.leave(id, number);
+        if let (Some(device), Some(number)) = (self.identity.principal(), self.number) {
+            self.door.registry.leave(device, number);
         }
         if let Some(will) = self.will.take() {
             self.publish_will(*will).await;

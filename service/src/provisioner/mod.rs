@@ -20,7 +20,7 @@ use crate::domain::device::DeviceModel;
 use crate::domain::hub::Hubs;
 use crate::domain::ports::{Clock, Store};
 use crate::domain::refusal::Refusal;
-use crate::domain::registration::Registration;
+use crate::domain::registration::{Registration, bound_elsewhere};
 use operations::Operations;
 pub use quotas::Config as QuotaConfig;
 use quotas::Quotas;
@@ -77,7 +77,26 @@ impl Provisioner {
     pub fn attest(&self, chain: &[CertificateDer<'_>]) -> Attested {
         let entries = self.entries.load();
         let book = &entries.declared.book;
-        Attested { generation: book.generation(), verdict: attestation::judge(chain, book, self.clock.now()) }
+        let verdict = attestation::judge(chain, book, self.clock.now()).and_then(|proof| {
+            // A store that cannot be read is told about when something is asked of it.
+            match self
+                .store
+                .registration(&proof.id)
+                .ok()
+                .flatten()
+                .and_then(|stored| bound_elsewhere(&stored.registration, &proof.enrollment.name))
+            {
+                Some(refusal) => Err(refusal),
+                None => Ok(proof),
+            }
+        });
+        Attested { generation: book.generation(), verdict }
+    }
+
+    /// Whether the proven device is registered under its enrollment. Until then its id may yet become another's.
+    pub fn is_registered(&self, proof: &Proof) -> bool {
+        let stored = self.store.registration(&proof.id).ok().flatten();
+        stored.is_some_and(|stored| bound_elsewhere(&stored.registration, &proof.enrollment.name).is_none())
     }
 
     /// Whether a verdict may still be relied on: the enrollments are the same and every certificate is within its dates.
