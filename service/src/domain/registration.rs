@@ -62,21 +62,24 @@ pub struct Operation {
     pub now: Timestamp,
 }
 
-/// Why a device of `enrollment` may have nothing to do with a stored registration: it was made under another group. Only the
-/// operator's own word, an individual enrollment, takes an id out of the group that it first registered under. Otherwise the owner of
-/// one enrolled authority could take over the devices of another by naming them.
-pub fn bound_elsewhere(stored: &Registration, enrollment: &EnrollmentName) -> Option<Refusal> {
-    match (&stored.enrollment, enrollment) {
-        (EnrollmentName::Group(bound), EnrollmentName::Group(group)) if bound != group => Some(
-            Refusal::new(
-                ErrorCode::BoundElsewhere,
-                "this registration id was registered under another enrollment group",
-            )
-            .detail(format!("bound to group:{bound}; delete the registration to let {enrollment} have it"))
-            .by(enrollment),
-        ),
-        _ => None,
-    }
+/// Why a proven device may have nothing to do with a stored registration of its id: it was made under another enrollment. Otherwise the
+/// owner of one enrolled authority could take over the devices of another by naming them. The operator's own word, an individual
+/// enrollment, takes an id out of a group; where that entry is gone again, a group has the device back that shows the same certificate.
+pub fn bound_elsewhere(stored: &Registration, proof: &Proof) -> Option<Refusal> {
+    let enrollment = &proof.enrollment.name;
+    let theirs = match (&stored.enrollment, enrollment) {
+        (EnrollmentName::Group(bound), EnrollmentName::Group(group)) => bound != group,
+        (EnrollmentName::Individual(_), EnrollmentName::Group(_)) => stored.thumbprint != proof.thumbprint,
+        (_, EnrollmentName::Individual(_)) => false,
+    };
+    theirs.then(|| {
+        Refusal::new(ErrorCode::BoundElsewhere, "this registration id was registered under another enrollment")
+            .detail(format!(
+                "bound to {}; an individual enrollment for this id would let {enrollment}'s device have it",
+                stored.enrollment
+            ))
+            .by(enrollment)
+    })
 }
 
 /// Decides.
@@ -84,7 +87,7 @@ pub fn decide(stored: Option<&Registered>, proof: &Proof, hubs: &Hubs, operation
     let record = stored;
     let stored = stored.map(|stored| &stored.registration);
     let enrollment = &proof.enrollment;
-    if let Some(refusal) = stored.and_then(|stored| bound_elsewhere(stored, &enrollment.name)) {
+    if let Some(refusal) = stored.and_then(|stored| bound_elsewhere(stored, proof)) {
         return Step::Fail { registration: None, refusal };
     }
     let device_id = enrollment.device_id.clone().unwrap_or_else(|| DeviceId::from(&proof.id));

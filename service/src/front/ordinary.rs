@@ -133,7 +133,7 @@ impl Session {
         }
     }
 
-    fn label(&self) -> String {
+    pub(super) fn label(&self) -> String {
         self.identity.id().map(ToString::to_string).unwrap_or_default()
     }
 }

@@ -142,7 +142,7 @@ impl Session {
     pub(super) async fn hand_over_answers(mut self) {
         let (Some(device), Some(number)) = (self.identity.principal().cloned(), self.number) else { return };
         self.answers.clear();
-        while let Some(message) = self.post.mailbox.take_answer() {
+        for message in self.post.mailbox.close() {
             self.door.registry.deliver_or_keep(&device, number, message, self.door.provisioner.now());
         }
         while let Some(progress) = self.under_way.next().await {

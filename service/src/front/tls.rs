@@ -62,7 +62,6 @@ fn build(
         .with_single_cert(chain, key)?;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    config.alpn_protocols = vec![b"mqtt".to_vec()];
     Ok(config)
 }
 

@@ -8,7 +8,7 @@ use super::quotas::Kind;
 use super::register::{granted, own_id, unavailable};
 use crate::domain::attestation::Proof;
 use crate::domain::refusal::Refusal;
-use crate::domain::registration::bound_elsewhere;
+use crate::domain::registration::{State, bound_elsewhere};
 
 impl Provisioner {
     /// The stored registration of the proven device.
@@ -18,11 +18,18 @@ impl Provisioner {
         entries.quotas.spend(&self.service_quotas, &proof.enrollment.name, Kind::Lookup, self.clock.uptime())?;
         match self.store.registration(&proof.id).map_err(unavailable)? {
             Some(stored) => {
-                if let Some(refusal) = bound_elsewhere(&stored.registration, &proof.enrollment.name) {
+                if let Some(refusal) = bound_elsewhere(&stored.registration, proof) {
                     return Err(refusal);
                 }
                 let operation = stored.registration.operation;
-                Ok(granted(stored.registration, stored.etag, operation, false, &entries))
+                let assigned = matches!(stored.registration.state, State::Assigned { .. });
+                let granted = granted(stored.registration, stored.etag, operation, false, &entries);
+                if assigned && granted.assigned_hub.is_none() {
+                    let refusal =
+                        Refusal::new(ErrorCode::NotRegistered, "the hub of this device is gone: register again");
+                    return Err(refusal.by(&proof.enrollment.name));
+                }
+                Ok(granted)
             }
             None => {
                 Err(Refusal::new(ErrorCode::NotRegistered, "this device is not registered").by(&proof.enrollment.name))

@@ -78,14 +78,9 @@ impl Provisioner {
         let entries = self.entries.load();
         let book = &entries.declared.book;
         let verdict = attestation::judge(chain, book, self.clock.now()).and_then(|proof| {
-            // A store that cannot be read is told about when something is asked of it.
-            match self
-                .store
-                .registration(&proof.id)
-                .ok()
-                .flatten()
-                .and_then(|stored| bound_elsewhere(&stored.registration, &proof.enrollment.name))
-            {
+            // Without the record nobody can say whose id it is.
+            let stored = self.store.registration(&proof.id).map_err(register::unavailable)?;
+            match stored.and_then(|stored| bound_elsewhere(&stored.registration, &proof)) {
                 Some(refusal) => Err(refusal),
                 None => Ok(proof),
             }
@@ -96,14 +91,14 @@ impl Provisioner {
     /// Whether the proven device is registered under its enrollment. Until then its id may yet become another's.
     pub fn is_registered(&self, proof: &Proof) -> bool {
         let stored = self.store.registration(&proof.id).ok().flatten();
-        stored.is_some_and(|stored| bound_elsewhere(&stored.registration, &proof.enrollment.name).is_none())
+        stored.is_some_and(|stored| bound_elsewhere(&stored.registration, proof).is_none())
     }
 
-    /// Whether a verdict may still be relied on: the enrollments are the same and every certificate is within its dates.
+    /// Whether a verdict may still be relied on: the enrollments are the same and, for a proof, every certificate is within its dates.
     pub fn still_holds(&self, attested: &Attested) -> bool {
         let now = self.clock.now();
         attested.generation == self.entries.load().declared.book.generation()
-            && attested.verdict.as_ref().is_ok_and(|proof| proof.valid_from <= now && now < proof.valid_until)
+            && attested.verdict.as_ref().map_or(true, |proof| proof.valid_from <= now && now < proof.valid_until)
     }
 
     /// From here on registrations are refused with 503, so that the process can end.

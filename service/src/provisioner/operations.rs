@@ -56,7 +56,7 @@ impl Operations {
     pub fn begin(&self, id: &Principal, content: &Arc<RegisterRequest>) -> Result<Part<'_>, Refusal> {
         let mut under_way = lock(&self.under_way);
         if let Some(other) = under_way.get(id) {
-            return if other.content == *content {
+            return if same_content(&other.content, content) {
                 Ok(Part::Join(other.outcome.clone()))
             } else {
                 Err(Refusal::new(
@@ -96,6 +96,13 @@ impl Drop for Lead<'_> {
     fn drop(&mut self) {
         lock(&self.operations.under_way).remove(&self.id);
     }
+}
+
+/// Whether two requests ask for the same. What a client calls a request, and how long it waits, is not part of it.
+fn same_content(one: &RegisterRequest, other: &RegisterRequest) -> bool {
+    let content =
+        |request: &RegisterRequest| RegisterRequest { rid: None, wait: None, api_version: None, ..request.clone() };
+    content(one) == content(other)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -35,9 +35,12 @@ impl Provisioner {
             match self.operations.begin(&device, &request).map_err(|refusal| refusal.by(&proof.enrollment.name))? {
                 Part::Lead(lead) => return self.lead(lead, proof, &request, operation, &entries).await,
                 Part::Join(mut outcome) => {
-                    if let Ok(outcome) = outcome.wait_for(Option::is_some).await {
-                        return outcome.clone().expect("waited until there was one");
+                    let outcome = outcome.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
+                    if let Some(outcome) = outcome {
+                        self.remember(proof, &request, &outcome);
+                        return outcome;
                     }
+                    // Whoever did it went away: begin anew.
                 }
             }
         }
@@ -52,11 +55,15 @@ impl Provisioner {
         entries: &super::Entries,
     ) -> Outcome {
         let outcome = self.decide_and_commit(proof, request, operation, entries).await;
-        if let (Ok(granted), Some(rid)) = (&outcome, &request.rid) {
-            self.operations.remember(&proof.principal(), rid, granted.operation, self.clock.now());
-        }
+        self.remember(proof, request, &outcome);
         lead.finish(&outcome);
         outcome
+    }
+
+    fn remember(&self, proof: &Proof, request: &RegisterRequest, outcome: &Outcome) {
+        if let (Ok(granted), Some(rid)) = (outcome, &request.rid) {
+            self.operations.remember(&proof.principal(), rid, granted.operation, self.clock.now());
+        }
     }
 
     async fn decide_and_commit(

@@ -4,7 +4,7 @@ use firsthop_protocol::topic::{self, Request};
 
 use super::super::bus::BusError;
 use super::super::codec::{AckReason, AckReply, DisconnectReason, Problem, Publish, QoS, Reply, Version};
-use super::super::identity::{NoAccess, REGISTER_FIRST};
+use super::super::identity::{Identity, NoAccess, REGISTER_FIRST};
 use super::super::session::{End, Session};
 use rustls::pki_types::CertificateDer;
 
@@ -20,7 +20,7 @@ impl Session {
                 self.reply(&Reply::PubRec(AckReply::success(publish.pkid)));
                 return Ok(());
             }
-            if self.received.len() >= usize::from(self.door.limits.in_flight) {
+            if self.received.len() >= usize::from(self.door.limits.in_flight.max(1)) {
                 return Err(End::fault(
                     DisconnectReason::ReceiveMaximumExceeded,
                     "more QoS 2 messages than the receive maximum",
@@ -37,7 +37,12 @@ impl Session {
                 "nothing is retained in the reserved tree",
             ),
             Some((request, format)) => self.on_request(&publish, request, format, chain),
-            None => self.refuse_publish(&publish, AckReason::TopicNameInvalid, "no such topic in the reserved tree"),
+            None => {
+                if let Identity::Stranger(refusal) = &self.identity {
+                    return Err(End::fault(DisconnectReason::NotAuthorized, refusal.message.clone()));
+                }
+                self.refuse_publish(&publish, AckReason::TopicNameInvalid, "no such topic in the reserved tree")
+            }
         }
     }
 
@@ -45,11 +50,9 @@ impl Session {
         match self.identity.access(&self.door.provisioner, chain).map(|access| access.may_publish(&publish.topic)) {
             Ok(true) => {}
             Ok(false) => {
-                return self.refuse_publish(
-                    &publish,
-                    AckReason::NotAuthorized,
-                    "this device may not publish to this topic",
-                );
+                let why =
+                    format!("this device may not publish to this topic; its own are below devices/{}/", self.label());
+                return self.refuse_publish(&publish, AckReason::NotAuthorized, &why);
             }
             Err(NoAccess::Unregistered) => {
                 return self.refuse_publish(&publish, AckReason::NotAuthorized, REGISTER_FIRST);
@@ -85,7 +88,7 @@ impl Session {
         reason: AckReason,
         why: &str,
     ) -> Result<(), End> {
-        tracing::info!(topic = publish.topic, qos = publish.qos as u8, why, "publication refused");
+        tracing::debug!(topic = publish.topic, qos = publish.qos as u8, why, "publication refused");
         if self.version == Version::V311 {
             return Err(End::quiet("a publication was refused"));
         }

@@ -26,7 +26,7 @@ impl Session {
                 self.subscribe_ordinary(filter, subscribe.identifier, chain, &mut retained).await
             };
             reasons.push(outcome.unwrap_or_else(|(reason, why)| {
-                tracing::info!(filter = filter.path, why, "subscription refused");
+                tracing::debug!(filter = filter.path, why, "subscription refused");
                 problem = Some(Box::new(Problem::because(why)));
                 reason
             }));
@@ -65,7 +65,12 @@ impl Session {
         let denied = |why: &str| (SubscribeReason::NotAuthorized, why.to_owned());
         match self.identity.access(&self.door.provisioner, chain).map(|access| access.may_subscribe(&filter.path)) {
             Ok(true) => {}
-            Ok(false) => return Err(denied("this device may not subscribe to this filter")),
+            Ok(false) => {
+                return Err(denied(&format!(
+                    "this device may not subscribe to this filter; its own topics are below devices/{}/",
+                    self.label()
+                )));
+            }
             Err(NoAccess::Unregistered) => return Err(denied(REGISTER_FIRST)),
             Err(NoAccess::Refused(why)) => return Err(denied(&why)),
         }
