@@ -68,3 +68,80 @@ impl Mailbox {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use firsthop_protocol::topic::Request;
+    use firsthop_protocol::{Format, OperationId, RequestId};
+    use futures_util::FutureExt;
+
+    use super::super::answer::{self, Asked};
+    use super::*;
+
+    fn answer(rid: usize) -> Mail {
+        let asked = Asked {
+            request: Request::Register,
+            format: Format::Json,
+            rid: RequestId::parse(&rid.to_string()).ok(),
+            response_topic: None,
+            correlation: None,
+        };
+        Mail::Answer(answer::pending(asked, OperationId::random()))
+    }
+
+    fn body(mail: Option<Mail>) -> String {
+        match mail {
+            Some(Mail::Answer(answer)) => String::from_utf8(answer.body.to_vec()).unwrap(),
+            other => panic!("no answer: {other:?}"),
+        }
+    }
+
+    fn taken(mailbox: &Mailbox) -> Option<Mail> {
+        mailbox.next().now_or_never()
+    }
+
+    #[test]
+    fn answers_come_out_in_their_order_and_an_empty_box_waits() {
+        let mailbox = Mailbox::default();
+        assert!(taken(&mailbox).is_none());
+        for rid in 1..=2 {
+            mailbox.post(answer(rid)).unwrap();
+        }
+        assert!(body(taken(&mailbox)).contains(r#""rid":"1""#));
+        assert!(body(taken(&mailbox)).contains(r#""rid":"2""#));
+        assert!(taken(&mailbox).is_none());
+    }
+
+    #[test]
+    fn a_full_box_gives_an_answer_back_and_still_takes_the_end() {
+        let mailbox = Mailbox::default();
+        for rid in 0..CAPACITY {
+            mailbox.post(answer(rid)).unwrap();
+        }
+        assert!(body(mailbox.post(answer(CAPACITY)).err()).contains(&format!(r#""rid":"{CAPACITY}""#)));
+        mailbox.post(Mail::TakenOver).unwrap();
+        assert!(matches!(taken(&mailbox), Some(Mail::TakenOver)), "the end comes first");
+        assert!(body(taken(&mailbox)).contains(r#""rid":"0""#));
+    }
+
+    #[test]
+    fn answers_that_a_session_did_not_send_can_be_taken_back() {
+        let mailbox = Mailbox::default();
+        mailbox.post(answer(1)).unwrap();
+        mailbox.post(Mail::Displaced).unwrap();
+        assert!(body(mailbox.take_answer().map(Mail::Answer)).contains(r#""rid":"1""#));
+        assert!(mailbox.take_answer().is_none());
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_woken() {
+        let mailbox = std::sync::Arc::new(Mailbox::default());
+        let waiting = tokio::spawn({
+            let mailbox = mailbox.clone();
+            async move { mailbox.next().await }
+        });
+        tokio::task::yield_now().await;
+        mailbox.post(Mail::Displaced).unwrap();
+        assert!(matches!(waiting.await.unwrap(), Mail::Displaced));
+    }
+}

@@ -107,3 +107,6 @@ pub struct Attested {
     pub generation: u64,
     pub verdict: Result<Proof, Refusal>,
 }
+
+#[cfg(test)]
+mod tests;
