@@ -41,7 +41,10 @@ pub fn filter(text: &str) -> Result<EnvFilter, ParseError> {
 /// Sends this process's logs to standard error from here on.
 pub fn install(config: &Config) -> Result<(), String> {
     let filter = filter(&config.filter).map_err(|error| format!("log.filter {:?}: {error}", config.filter))?;
-    let builder = Subscriber::builder().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let builder = Subscriber::builder()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let installed = match config.format {
         Format::Text => tracing::subscriber::set_global_default(builder.finish()),
         Format::Json => tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish()),
@@ -51,8 +54,10 @@ pub fn install(config: &Config) -> Result<(), String> {
 
 /// Sends this process's logs to a file from here on.
 pub fn install_to_file(path: &Path) -> Result<(), String> {
-    let file = File::options().create(true).append(true).open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let file =
+        File::options().create(true).append(true).open(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let filter = filter("info").map_err(|error| error.to_string())?;
-    let subscriber = Subscriber::builder().with_env_filter(filter).with_writer(Mutex::new(file)).with_ansi(false).finish();
+    let subscriber =
+        Subscriber::builder().with_env_filter(filter).with_writer(Mutex::new(file)).with_ansi(false).finish();
     tracing::subscriber::set_global_default(subscriber).map_err(|error| error.to_string())
 }

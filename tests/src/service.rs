@@ -42,12 +42,11 @@ impl Service {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
-        // A test that is killed takes its service with it. A file that may not grow shall be an error, as on a full disk, not a signal.
-        // SAFETY: both calls may be made between fork and exec.
+        // A test that is killed takes its service with it.
+        // SAFETY: prctl may be called between fork and exec.
         unsafe {
             command.pre_exec(|| {
                 libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
                 Ok(())
             })
         };

@@ -13,7 +13,7 @@ fn is_disconnect(packets: &[Packet], wanted: u8) -> bool {
 #[test]
 fn half_open_handshakes_end_in_time_and_hold_no_place_for_ever() {
     let pki = Pki::new();
-    let service = ServiceConfig::new(&pki).limit("handshakes", 8).limit("time_to_connect", "\"300ms\"").start();
+    let service = ServiceConfig::new(&pki).limit("handshakes", 8).limit("time_to_connect", "\"2s\"").start();
     let mut idle: Vec<_> = (0..12).map(|_| TcpStream::connect(service.address()).unwrap()).collect();
     for socket in &mut idle {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -33,7 +33,7 @@ fn half_open_handshakes_end_in_time_and_hold_no_place_for_ever() {
 #[test]
 fn a_client_that_sends_no_connect_is_sent_away() {
     let pki = Pki::new();
-    let service = ServiceConfig::new(&pki).limit("time_to_connect", "\"500ms\"").start();
+    let service = ServiceConfig::new(&pki).limit("time_to_connect", "\"2s\"").start();
     let mut silent = Dial::new(&service, &pki, &pki.device("dev-1")).open();
     assert_eq!(silent.until_end(), []);
     service.log.wait_for_message("no CONNECT in time");

@@ -50,6 +50,10 @@ async fn serve(settings: Settings) -> Exit {
     let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
         return fail(Exit::Failure, &"signals cannot be waited for");
     };
+    // A file that may not grow further (ulimit -f) shall be an error of that write, as a full disk is; unhandled, the signal kills.
+    let Ok(_file_size) = signal(SignalKind::from_raw(libc::SIGXFSZ)) else {
+        return fail(Exit::Failure, &"signals cannot be waited for");
+    };
     let service = match Service::start(settings).await {
         Ok(service) => service,
         Err(error) => return fail(Exit::Failure, &error),

@@ -62,21 +62,32 @@ pub struct Operation {
     pub now: Timestamp,
 }
 
-/// Decides. An id belongs to the group that it first registered under: only the operator's own word, an individual enrollment, takes it
-/// out of there. Otherwise the owner of one enrolled authority could take over the devices of another by naming them.
+/// Why a proven device may have nothing to do with a stored registration of its id: it was made under another enrollment. Otherwise the
+/// owner of one enrolled authority could take over the devices of another by naming them. The operator's own word, an individual
+/// enrollment, takes an id out of a group; where that entry is gone again, a group has the device back that shows the same certificate.
+pub fn bound_elsewhere(stored: &Registration, proof: &Proof) -> Option<Refusal> {
+    let enrollment = &proof.enrollment.name;
+    let theirs = match (&stored.enrollment, enrollment) {
+        (EnrollmentName::Group(bound), EnrollmentName::Group(group)) => bound != group,
+        (EnrollmentName::Individual(_), EnrollmentName::Group(_)) => stored.thumbprint != proof.thumbprint,
+        (_, EnrollmentName::Individual(_)) => false,
+    };
+    theirs.then(|| {
+        Refusal::new(ErrorCode::BoundElsewhere, "this registration id was registered under another enrollment")
+            .detail(format!(
+                "bound to {}; an individual enrollment for this id would let {enrollment}'s device have it",
+                stored.enrollment
+            ))
+            .by(enrollment)
+    })
+}
+
+/// Decides.
 pub fn decide(stored: Option<&Registered>, proof: &Proof, hubs: &Hubs, operation: &Operation) -> Step {
     let record = stored;
     let stored = stored.map(|stored| &stored.registration);
     let enrollment = &proof.enrollment;
-    if let Some(Registration { enrollment: EnrollmentName::Group(bound), .. }) = stored
-        && matches!(&enrollment.name, EnrollmentName::Group(group) if group != bound)
-    {
-        let refusal = Refusal::new(
-            ErrorCode::BoundElsewhere,
-            "this registration id was registered under another enrollment group",
-        )
-        .detail(format!("bound to group:{bound}; delete the registration to let {} have it", enrollment.name))
-        .by(&enrollment.name);
+    if let Some(refusal) = stored.and_then(|stored| bound_elsewhere(stored, proof)) {
         return Step::Fail { registration: None, refusal };
     }
     let device_id = enrollment.device_id.clone().unwrap_or_else(|| DeviceId::from(&proof.id));
@@ -260,7 +271,8 @@ mod tests {
         }
         use Outcome::*;
         let no_hub = "no hub can take this device now";
-        type Case = (&'static str, Option<(EnrollmentName, State)>, EnrollmentName, u8, &'static [&'static str], Outcome);
+        type Case =
+            (&'static str, Option<(EnrollmentName, State)>, EnrollmentName, u8, &'static [&'static str], Outcome);
         let cases: Vec<Case> = vec![
             ("first registration", None, group("a"), 7, &["h1"], Write("h1")),
             ("first registration, a hub drained", None, group("a"), 7, &["h1!", "h2"], Write("h2")),
@@ -278,7 +290,14 @@ mod tests {
                 &[],
                 FailUnwritten(ErrorCode::NoHub),
             ),
-            ("from a group to its own entry", Some((group("a"), assigned("h1"))), individual(), 7, &["h1"], Write("h1")),
+            (
+                "from a group to its own entry",
+                Some((group("a"), assigned("h1"))),
+                individual(),
+                7,
+                &["h1"],
+                Write("h1"),
+            ),
             ("its own entry is gone", Some((individual(), assigned("h1"))), group("a"), 7, &["h1"], Write("h1")),
             (
                 "another group's authority names it",
@@ -297,7 +316,14 @@ mod tests {
                 FailUnwritten(ErrorCode::BoundElsewhere),
             ),
             ("a hub came", Some((group("a"), failed(no_hub))), group("a"), 7, &["h1"], Write("h1")),
-            ("the same failure", Some((group("a"), failed(no_hub))), group("a"), 7, &[], FailUnwritten(ErrorCode::NoHub)),
+            (
+                "the same failure",
+                Some((group("a"), failed(no_hub))),
+                group("a"),
+                7,
+                &[],
+                FailUnwritten(ErrorCode::NoHub),
+            ),
             ("another failure", Some((group("a"), failed("other words"))), group("a"), 7, &[], FailWritten),
         ];
         for (what, before, name, thumbprint, linked, outcome) in cases {
@@ -358,19 +384,27 @@ mod tests {
     #[test]
     fn which_group_an_id_is_bound_to_is_told_to_the_operator_only() {
         let before = stored(group("factory-a"), assigned("h1"));
-        let Step::Fail { refusal, .. } = decided(Some(&before), &proof(group("b")), &hubs(&["h1"])) else { panic!("refused") };
+        let Step::Fail { refusal, .. } = decided(Some(&before), &proof(group("b")), &hubs(&["h1"])) else {
+            panic!("refused")
+        };
         assert!(!refusal.message.contains("factory-a"), "{refusal:?}");
         assert!(refusal.detail.contains("factory-a"), "{refusal:?}");
     }
 
     #[test]
     fn why_no_hub_was_chosen_is_told_to_the_operator_only() {
-        for (linked, reason) in [(&[][..], "no hub is linked"), (&["h1!"], "drained"), (&["h2"], "hub h1 is not linked")] {
+        for (linked, reason) in
+            [(&[][..], "no hub is linked"), (&["h1!"], "drained"), (&["h2"], "hub h1 is not linked")]
+        {
             let entry = if reason.contains("h1 is") { &["h1"][..] } else { &[] };
             let step = decided(None, &proof_of(enrollment(group("a"), entry), 7), &hubs(linked));
             let Step::Fail { refusal, .. } = step else { panic!("{reason}: {step:?}") };
             assert!(refusal.detail.contains(reason) && !refusal.message.contains(reason), "{refusal:?}");
-            assert!(refusal.retry_after.is_some_and(|seconds| Duration::from_secs(seconds.into()) >= Duration::from_secs(5)));
+            assert!(
+                refusal
+                    .retry_after
+                    .is_some_and(|seconds| Duration::from_secs(seconds.into()) >= Duration::from_secs(5))
+            );
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What other connections leave for a session: small, bounded, and empty most of the time.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -24,22 +24,29 @@ pub enum Mail {
 /// One session's mailbox. An idle one holds no heap memory.
 #[derive(Debug, Default)]
 pub struct Mailbox {
-    waiting: Mutex<VecDeque<Mail>>,
+    waiting: Mutex<Waiting>,
     arrived: Notify,
 }
 
+#[derive(Debug, Default)]
+struct Waiting {
+    mail: VecDeque<Mail>,
+    /// Nobody will read any more.
+    closed: bool,
+}
+
 impl Mailbox {
-    /// Leaves a message; gives it back when the box is full. An end of the session always fits.
+    /// Leaves a message; gives it back when the box is full or nobody reads it any more. An end of the session always fits.
     pub fn post(&self, mail: Mail) -> Result<(), Mail> {
         {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            if waiting.len() >= CAPACITY && matches!(mail, Mail::Answer(_)) {
+            let mut waiting = self.lock();
+            if waiting.closed || (waiting.mail.len() >= CAPACITY && matches!(mail, Mail::Answer(_))) {
                 return Err(mail);
             }
             match mail {
-                Mail::Answer(_) => waiting.push_back(mail),
+                Mail::Answer(_) => waiting.mail.push_back(mail),
                 // The session ends: nothing that waits behind it matters.
-                end => waiting.push_front(end),
+                end => waiting.mail.push_front(end),
             }
         }
         self.arrived.notify_one();
@@ -49,7 +56,7 @@ impl Mailbox {
     /// The next message. Cancel safe.
     pub async fn next(&self) -> Mail {
         loop {
-            let mail = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let mail = self.lock().mail.pop_front();
             match mail {
                 Some(mail) => return mail,
                 None => self.arrived.notified().await,
@@ -57,15 +64,21 @@ impl Mailbox {
         }
     }
 
-    /// Takes an answer that came too late for the session to send.
-    pub fn take_answer(&self) -> Option<AnswerMessage> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(mail) = waiting.pop_front() {
-            if let Mail::Answer(answer) = mail {
-                return Some(answer);
-            }
-        }
-        None
+    /// Ends the box. The answers that were in it are for somebody else.
+    pub fn close(&self) -> impl Iterator<Item = AnswerMessage> + use<> {
+        let mail = {
+            let mut waiting = self.lock();
+            waiting.closed = true;
+            std::mem::take(&mut waiting.mail)
+        };
+        mail.into_iter().filter_map(|mail| match mail {
+            Mail::Answer(answer) => Some(answer),
+            Mail::TakenOver | Mail::Displaced => None,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use firsthop_protocol::Timestamp;
 use firsthop_protocol::topic::Answers;
-use firsthop_protocol::{RegistrationId, Timestamp};
 use lru::LruCache;
 
 use super::answer::AnswerMessage;
 use super::mailbox::{Mail, Mailbox};
+use crate::domain::attestation::Principal;
 
 /// How long an answer without a listener is kept.
 const KEPT_FOR: Duration = Duration::from_secs(60);
@@ -27,8 +28,8 @@ pub struct SessionNumber(u64);
 pub struct Registry {
     per_identity: usize,
     numbers: AtomicU64,
-    sessions: Mutex<HashMap<RegistrationId, Vec<Entry>>>,
-    kept: Mutex<LruCache<RegistrationId, (Timestamp, AnswerMessage)>>,
+    sessions: Mutex<HashMap<Principal, Vec<Entry>>>,
+    kept: Mutex<LruCache<Principal, (Timestamp, AnswerMessage)>>,
 }
 
 struct Entry {
@@ -70,7 +71,7 @@ impl Registry {
     }
 
     /// Enters a session. One of the same identity with the same client id is taken over; past the limit the oldest one ends.
-    pub fn enter(&self, id: &RegistrationId, client_id: &str, post: Arc<Post>) -> SessionNumber {
+    pub fn enter(&self, id: &Principal, client_id: &str, post: Arc<Post>) -> SessionNumber {
         let number = SessionNumber(self.numbers.fetch_add(1, Ordering::Relaxed));
         let mut displaced = Vec::new();
         {
@@ -90,7 +91,7 @@ impl Registry {
         number
     }
 
-    pub fn leave(&self, id: &RegistrationId, number: SessionNumber) {
+    pub fn leave(&self, id: &Principal, number: SessionNumber) {
         let mut sessions = lock(&self.sessions);
         if let Some(own) = sessions.get_mut(id) {
             own.retain(|entry| entry.number != number);
@@ -101,18 +102,23 @@ impl Registry {
     }
 
     /// Whether a session of the identity other than the asking one listens for one of these answers.
-    pub fn has_listener(&self, id: &RegistrationId, except: SessionNumber, answers: Answers) -> bool {
+    pub fn has_listener(&self, id: &Principal, except: SessionNumber, answers: Answers) -> bool {
         let sessions = lock(&self.sessions);
-        sessions.get(id).is_some_and(|own| own.iter().any(|entry| entry.number != except && entry.post.listening().intersects(answers)))
+        sessions.get(id).is_some_and(|own| {
+            own.iter().any(|entry| entry.number != except && entry.post.listening().intersects(answers))
+        })
     }
 
     /// Hands an answer to another session of the identity, or keeps it for one that subscribes soon.
-    pub fn deliver_or_keep(&self, id: &RegistrationId, except: SessionNumber, message: AnswerMessage, now: Timestamp) {
+    pub fn deliver_or_keep(&self, id: &Principal, except: SessionNumber, message: AnswerMessage, now: Timestamp) {
         let mut message = message;
         let others: Vec<Arc<Post>> = {
             let sessions = lock(&self.sessions);
             let own = sessions.get(id).map(Vec::as_slice).unwrap_or_default();
-            own.iter().filter(|entry| entry.number != except && entry.post.listens_to(&message)).map(|entry| entry.post.clone()).collect()
+            own.iter()
+                .filter(|entry| entry.number != except && entry.post.listens_to(&message))
+                .map(|entry| entry.post.clone())
+                .collect()
         };
         for post in others {
             match post.mailbox.post(Mail::Answer(message)) {
@@ -125,7 +131,7 @@ impl Registry {
     }
 
     /// The answer that was kept for the identity, if one of these subscriptions covers it.
-    pub fn take_kept(&self, id: &RegistrationId, answers: Answers, now: Timestamp) -> Option<AnswerMessage> {
+    pub fn take_kept(&self, id: &Principal, answers: Answers, now: Timestamp) -> Option<AnswerMessage> {
         let mut kept = lock(&self.kept);
         let (at, message) = kept.peek(id)?;
         if now.since(*at) >= KEPT_FOR {
@@ -158,8 +164,11 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_secs(1_000);
 
-    fn id(name: &str) -> RegistrationId {
-        RegistrationId::parse(name).unwrap()
+    fn id(name: &str) -> Principal {
+        Principal {
+            id: RegistrationId::parse(name).unwrap(),
+            enrollment: EnrollmentName::Group(GroupId::parse("factory").unwrap()),
+        }
     }
 
     fn answers(filter: &str) -> Answers {
@@ -245,7 +254,10 @@ mod tests {
         registry.deliver_or_keep(&id("dev-1"), asking.number, message("1"), NOW);
         assert!(matches!(mail(&listening.post), Some(Mail::Answer(answer)) if is(&answer, "1")));
         assert!([&asking, &deaf, &stranger].iter().all(|session| mail(&session.post).is_none()));
-        assert!(registry.take_kept(&id("dev-1"), answers("$provisioning/register/#"), NOW).is_none(), "it is delivered once");
+        assert!(
+            registry.take_kept(&id("dev-1"), answers("$provisioning/register/#"), NOW).is_none(),
+            "it is delivered once"
+        );
     }
 
     #[test]
@@ -266,17 +278,32 @@ mod tests {
         let asking = enter(&registry, "dev-1", "asking");
         registry.deliver_or_keep(&id("dev-1"), asking.number, message("1"), NOW);
         let late = NOW.plus(Duration::from_secs(59));
-        assert!(registry.take_kept(&id("dev-2"), answers("$provisioning/register/#"), late).is_none(), "it is nobody else's");
-        assert!(registry.take_kept(&id("dev-1"), answers("$provisioning/status/#"), late).is_none(), "another question's listener");
-        assert!(registry.take_kept(&id("dev-1"), answers("$provisioning/register/accepted"), late).is_none(), "another answer's listener");
+        assert!(
+            registry.take_kept(&id("dev-2"), answers("$provisioning/register/#"), late).is_none(),
+            "it is nobody else's"
+        );
+        assert!(
+            registry.take_kept(&id("dev-1"), answers("$provisioning/status/#"), late).is_none(),
+            "another question's listener"
+        );
+        assert!(
+            registry.take_kept(&id("dev-1"), answers("$provisioning/register/accepted"), late).is_none(),
+            "another answer's listener"
+        );
         let kept = registry.take_kept(&id("dev-1"), answers("$provisioning/register/pending"), late);
         assert!(kept.is_some_and(|kept| is(&kept, "1")));
-        assert!(registry.take_kept(&id("dev-1"), answers("$provisioning/register/pending"), late).is_none(), "it is taken once");
+        assert!(
+            registry.take_kept(&id("dev-1"), answers("$provisioning/register/pending"), late).is_none(),
+            "it is taken once"
+        );
 
         registry.deliver_or_keep(&id("dev-1"), asking.number, message("2"), NOW);
         let too_late = NOW.plus(Duration::from_secs(60));
         assert!(registry.take_kept(&id("dev-1"), answers("$provisioning/register/#"), too_late).is_none());
-        assert!(registry.take_kept(&id("dev-1"), answers("$provisioning/register/#"), NOW).is_none(), "it is gone for good");
+        assert!(
+            registry.take_kept(&id("dev-1"), answers("$provisioning/register/#"), NOW).is_none(),
+            "it is gone for good"
+        );
     }
 
     #[test]

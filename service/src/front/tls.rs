@@ -39,7 +39,8 @@ pub enum TlsError {
 pub fn server_config(config: &Config) -> Result<Arc<ServerConfig>, TlsError> {
     let chain = certificates(&config.certificate)?;
     check_mode(&config.key)?;
-    let key = PrivateKeyDer::from_pem_file(&config.key).map_err(|error| file(&config.key, format!("no private key: {error}")))?;
+    let key = PrivateKeyDer::from_pem_file(&config.key)
+        .map_err(|error| file(&config.key, format!("no private key: {error}")))?;
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Arc::new(Possession { algorithms: provider.signature_verification_algorithms });
     build(provider, verifier, chain, key).map(Arc::new).map_err(|reason| TlsError::Pair {
@@ -61,7 +62,6 @@ fn build(
         .with_single_cert(chain, key)?;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    config.alpn_protocols = vec![b"mqtt".to_vec()];
     Ok(config)
 }
 
@@ -80,7 +80,10 @@ fn check_mode(path: &Path) -> Result<(), TlsError> {
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(path).map_err(|error| file(path, error.to_string()))?.permissions().mode();
     if mode & 0o077 != 0 {
-        return Err(file(path, format!("a private key must be readable by its owner only, but its mode is {:o}: chmod 600", mode & 0o777)));
+        return Err(file(
+            path,
+            format!("a private key must be readable by its owner only, but its mode is {:o}: chmod 600", mode & 0o777),
+        ));
     }
     Ok(())
 }

@@ -66,7 +66,12 @@ impl Fleet {
             let client = Client::new(&endpoint, &credentials, Options::default())?;
             Ok(Device { name: device.name.clone(), client, refusal: device.refusal })
         };
-        let devices = world.devices.iter().map(device).collect::<anyhow::Result<_>>().context("the agent refuses its credentials")?;
+        let devices = world
+            .devices
+            .iter()
+            .map(device)
+            .collect::<anyhow::Result<_>>()
+            .context("the agent refuses its credentials")?;
         Ok(Self { devices, started })
     }
 

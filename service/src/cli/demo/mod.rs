@@ -42,7 +42,9 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Exit {
     match runtime() {
-        Ok(runtime) => runtime.block_on(demo(arguments)).unwrap_or_else(|error| fail(Exit::Failure, &format!("{error:#}"))),
+        Ok(runtime) => {
+            runtime.block_on(demo(arguments)).unwrap_or_else(|error| fail(Exit::Failure, &format!("{error:#}")))
+        }
         Err(error) => fail(Exit::Failure, &error),
     }
 }
@@ -59,7 +61,8 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<Exit> {
     let address = service.address();
     report.step(&format!("store and service at mqtts://{address}"), step.elapsed(), &world.config_file());
     world.write_client_folders(address.port())?;
-    let outcome = Fleet::new(&world, address.port(), started)?.register(usize::from(arguments.at_once), &mut report).await?;
+    let outcome =
+        Fleet::new(&world, address.port(), started)?.register(usize::from(arguments.at_once), &mut report).await?;
     report.outcome(&outcome);
     let exit = if outcome.is_as_expected() { Exit::Done } else { Exit::Failure };
     if !arguments.exit {

@@ -83,8 +83,10 @@ impl Report {
                 Ok(Answer::Pending(answer)) => (Some(answer.status), None, None),
                 Err(error) => (None, None, Some(error.clone())),
             };
-            self.event(&json!({"event": "device", "registrationId": registered.name, "status": status, "assignedHub": hub,
-                "message": message, "milliseconds": registered.took.as_secs_f64() * 1e3}));
+            self.event(
+                &json!({"event": "device", "registrationId": registered.name, "status": status, "assignedHub": hub,
+                "message": message, "milliseconds": registered.took.as_secs_f64() * 1e3}),
+            );
         }
     }
 
@@ -133,11 +135,20 @@ impl Report {
         if !self.text() {
             return;
         }
-        let dir = std::env::current_dir().ok().and_then(|here| world.dir().strip_prefix(here).ok()).unwrap_or(world.dir()).display().to_string();
+        let dir = std::env::current_dir()
+            .ok()
+            .and_then(|here| world.dir().strip_prefix(here).ok())
+            .unwrap_or(world.dir())
+            .display()
+            .to_string();
         println!("\n Be a device yourself, in another terminal (Debian package mosquitto-clients):");
-        println!("   XDG_CONFIG_HOME={dir}/dev-0001 mosquitto_rr -t '$provisioning/register' -e '$provisioning/register/response' -m '{{}}'");
+        println!(
+            "   XDG_CONFIG_HOME={dir}/dev-0001 mosquitto_rr -t '$provisioning/register' -e '$provisioning/register/response' -m '{{}}'"
+        );
         println!(" Try one that is refused:");
-        println!("   XDG_CONFIG_HOME={dir}/dev-expired mosquitto_rr -t '$provisioning/register' -e '$provisioning/register/response' -m '{{}}'");
+        println!(
+            "   XDG_CONFIG_HOME={dir}/dev-expired mosquitto_rr -t '$provisioning/register' -e '$provisioning/register/response' -m '{{}}'"
+        );
         println!(" Ask why:");
         println!("   firsthop cert explain {dir}/dev-expired/device.pem -c {dir}/firsthop.toml");
         println!(" The log is {dir}/firsthop.log. Ctrl-C stops.");

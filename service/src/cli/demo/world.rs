@@ -31,7 +31,10 @@ impl World {
     pub fn make(dir: &Path, port: u16, devices: u32, report: &mut Report) -> anyhow::Result<Self> {
         let step = Instant::now();
         let marker = dir.join("firsthop.toml");
-        if dir.exists() && !marker.exists() && fs::read_dir(dir).with_context(|| format!("{}", dir.display()))?.next().is_some() {
+        if dir.exists()
+            && !marker.exists()
+            && fs::read_dir(dir).with_context(|| format!("{}", dir.display()))?.next().is_some()
+        {
             bail!("{} holds other things than a demo: choose another folder with --dir", dir.display());
         }
         fs::create_dir_all(dir).with_context(|| format!("{}", dir.display()))?;
@@ -53,7 +56,8 @@ impl World {
             let name = format!("dev-{number:04}");
             fleet.push(DemoDevice { identity: factory.device(&name)?, name, refusal: None });
         }
-        let broken = |name: &str, refusal, identity| DemoDevice { name: name.to_owned(), identity, refusal: Some(refusal) };
+        let broken =
+            |name: &str, refusal, identity| DemoDevice { name: name.to_owned(), identity, refusal: Some(refusal) };
         fleet.push(broken("dev-expired", "expired", factory.broken_device("dev-expired", Defect::Expired)?));
         fleet.push(broken("dev-stranger", "unknown issuer", factory.broken_device("dev-stranger", Defect::ForeignCa)?));
         fleet.push(broken("dev-closed", "enrollment disabled", closed.device("dev-closed")?));
