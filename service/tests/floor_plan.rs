@@ -289,9 +289,7 @@ fn statements(text: &str) -> Vec<(usize, String)> {
     let mut statements: Vec<(usize, String)> = Vec::new();
     for (number, line) in code_lines(text) {
         match statements.last_mut() {
-            Some((_, open))
-                if open.trim_start().split_whitespace().any(|word| word == "use") && !open.contains(';') =>
-            {
+            Some((_, open)) if open.split_whitespace().any(|word| word == "use") && !open.contains(';') => {
                 open.push_str(&line)
             }
             _ => statements.push((number, line)),

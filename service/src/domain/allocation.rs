@@ -102,7 +102,7 @@ mod tests {
         RegistrationId::parse(&format!("dev-{number}")).unwrap()
     }
 
-    fn hashed<'a>(number: usize, hubs: &'a Hubs) -> &'a HubName {
+    fn hashed(number: usize, hubs: &Hubs) -> &HubName {
         &choose(AllocationPolicy::Hashed, &id(number), &[], hubs).unwrap().name
     }
 

@@ -34,6 +34,8 @@ struct FakeStore {
     gate: Option<Semaphore>,
 }
 
+type Other = Box<dyn FnOnce(&mut Rows) + Send>;
+
 #[derive(Default)]
 struct Rows {
     registered: HashMap<RegistrationId, Registered>,
@@ -43,7 +45,7 @@ struct Rows {
     commits: usize,
     unavailable: bool,
     /// What happens just before the next commits: another one comes first.
-    others: Vec<Box<dyn FnOnce(&mut Rows) + Send>>,
+    others: Vec<Other>,
 }
 
 impl FakeStore {
