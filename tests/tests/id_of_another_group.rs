@@ -67,3 +67,19 @@ fn messages_below_the_id_are_not_heard() {
     owner.publish(&Message::new("devices/dev-1/secret", "x"));
     assert_eq!(impostor.ping(), []);
 }
+
+#[test]
+fn a_session_from_before_the_owner_registered_opens_no_topics_and_learns_nothing() {
+    let pki = Pki::new();
+    let rival = pki.root.intermediate("Rival").unwrap();
+    let service = ServiceConfig::new(&pki).group("rival", &rival, "").start();
+    let mut impostor = Dial::new(&service, &pki, &rival.device("dev-1").unwrap()).connect();
+    assert_eq!(impostor.subscribe(&[("devices/dev-1/#", 0)]), [0x87], "nobody has registered yet");
+    let mut owner = Dial::new(&service, &pki, &pki.device("dev-1")).connect();
+    assert_eq!(owner.subscribe(&[("devices/dev-1/#", 0)]), [0x87], "register first");
+    assert_eq!(owner.register("{}")["status"], 200);
+    assert_eq!(owner.subscribe(&[("devices/dev-1/#", 0)]), [0]);
+    assert_eq!(impostor.subscribe(&[("devices/dev-1/#", 0)]), [0x87]);
+    assert_eq!(impostor.status("{}")["errorCode"], 401_006);
+    assert_eq!(impostor.register("{}")["errorCode"], 401_006);
+}

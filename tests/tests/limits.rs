@@ -99,8 +99,10 @@ fn the_same_identity_with_the_same_client_id_takes_its_session_over() {
 fn a_session_may_have_so_many_subscriptions() {
     let pki = Pki::new();
     let service = ServiceConfig::new(&pki).limit("subscriptions", 3).start();
+    let device = pki.device("dev-1");
+    assert_eq!(Dial::new(&service, &pki, &device).connect().register("{}")["status"], 200);
     for version in Version::BOTH {
-        let mut client = Dial::new(&service, &pki, &pki.device("dev-1")).version(version).connect();
+        let mut client = Dial::new(&service, &pki, &device).version(version).connect();
         let accepted = "$provisioning/register/accepted";
         assert_eq!(client.subscribe(&[(REGISTER_RESPONSE, 0), (STATUS_RESPONSE, 0), (accepted, 0)]), [0, 0, 0]);
         let refused = if version == Version::V5 { 0x97 } else { 0x80 };

@@ -16,7 +16,12 @@ impl House {
             r#"topics = { publish = ["sites/+/alarms", "up/{registrationId}"], subscribe = ["sites/#", "é/+"] }"#;
         let service =
             ServiceConfig::without_entries(&pki).hub("only", "").group("factory", &pki.factory, topics).start();
-        Self { pki, service }
+        let house = Self { pki, service };
+        // Ordinary topics are for registered devices.
+        for id in ["dev-1", "dev-2", "dev-3"] {
+            assert_eq!(house.dial(id).connect().register("{}")["status"], 200);
+        }
+        house
     }
 
     fn dial(&self, id: &str) -> Dial {

@@ -178,6 +178,7 @@ mod tests {
             rid: RequestId::parse("r-7").ok(),
             response_topic: None,
             correlation: Some(Bytes::from_static(b"\x00\xff")),
+            span: tracing::Span::none(),
         }
     }
 

@@ -98,6 +98,7 @@ mod tests {
             rid: RequestId::parse(&rid.to_string()).ok(),
             response_topic: None,
             correlation: None,
+            span: tracing::Span::none(),
         };
         Mail::Answer(answer::pending(asked, OperationId::random()))
     }
@@ -142,8 +143,15 @@ mod tests {
         let mailbox = Mailbox::default();
         mailbox.post(answer(1)).unwrap();
         mailbox.post(Mail::Displaced).unwrap();
-        assert!(body(mailbox.take_answer().map(Mail::Answer)).contains(r#""rid":"1""#));
-        assert!(mailbox.take_answer().is_none());
+        assert!(body(mailbox.close().next().map(Mail::Answer)).contains(r#""rid":"1""#));
+        assert!(mailbox.close().next().is_none());
+    }
+
+    #[test]
+    fn a_closed_box_gives_back_what_is_left_in_it() {
+        let mailbox = Mailbox::default();
+        assert!(mailbox.close().next().is_none());
+        assert!(body(mailbox.post(answer(1)).err()).contains(r#""rid":"1""#));
     }
 
     #[tokio::test]

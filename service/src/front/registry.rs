@@ -143,6 +143,7 @@ impl Registry {
     }
 
     /// Sessions of proven identities.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         lock(&self.sessions).values().map(Vec::len).sum()
     }
@@ -155,8 +156,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use firsthop_protocol::body::EnrollmentName;
     use firsthop_protocol::topic::Request;
-    use firsthop_protocol::{Format, OperationId, RequestId};
+    use firsthop_protocol::{Format, GroupId, OperationId, RegistrationId, RequestId};
     use futures_util::FutureExt;
 
     use super::super::answer::{self, Asked};
@@ -183,6 +185,7 @@ mod tests {
             rid: RequestId::parse(rid).ok(),
             response_topic: None,
             correlation: None,
+            span: tracing::Span::none(),
         };
         answer::pending(asked, OperationId::random())
     }
