@@ -138,12 +138,16 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_a_session_did_not_send_can_be_taken_back() {
+    fn a_closed_box_hands_out_its_answers_and_takes_nothing_more() {
         let mailbox = Mailbox::default();
         mailbox.post(answer(1)).unwrap();
         mailbox.post(Mail::Displaced).unwrap();
-        assert!(body(mailbox.take_answer().map(Mail::Answer)).contains(r#""rid":"1""#));
-        assert!(mailbox.take_answer().is_none());
+        let left: Vec<_> = mailbox.close().map(Mail::Answer).collect();
+        assert_eq!(left.len(), 1);
+        assert!(body(left.into_iter().next()).contains(r#""rid":"1""#));
+        assert!(body(mailbox.post(answer(2)).err()).contains(r#""rid":"2""#), "it comes back");
+        assert!(mailbox.post(Mail::TakenOver).is_err());
+        assert!(taken(&mailbox).is_none());
     }
 
     #[tokio::test]
