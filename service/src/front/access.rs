@@ -36,9 +36,9 @@ fn covers(grant: &str, id: &str, filter: &str) -> bool {
     let mut wanted = filter.split('/');
     for level in grant.split('/') {
         match (level, wanted.next()) {
+            // `a/#` also covers `a` itself.
             ("#", _) => return true,
             (_, None | Some("#")) => {
-                // `a/#` also covers `a` itself.
                 return false;
             }
             ("+", Some(_)) => {}

@@ -9,6 +9,8 @@ use firsthop_protocol::{
     Accepted, Action, Answer, ErrorCode, Format, OperationId, Pending, Rejected, RequestId, TrackingId, codec,
 };
 
+use tracing::Span;
+
 use super::codec::PublishProperties;
 use crate::domain::refusal::Refusal;
 use crate::domain::registration::State;
@@ -23,6 +25,8 @@ pub struct Asked {
     /// MQTT 5 Response Topic, where it is one that this device may listen to.
     pub response_topic: Option<Arc<str>>,
     pub correlation: Option<Bytes>,
+    /// Of the registration, for what is logged about it.
+    pub span: Span,
 }
 
 /// An answer ready to be sent.

@@ -11,12 +11,13 @@ use std::time::Duration;
 use firsthop_protocol::body::{DEFAULT_WAIT, MAX_WAIT};
 use firsthop_protocol::codec::DecodeError;
 use firsthop_protocol::topic::{self, Answers, Request};
-use firsthop_protocol::{ErrorCode, Format, OperationId, RegisterRequest, StatusRequest, codec};
+use firsthop_protocol::{ErrorCode, Format, OperationId, RegisterRequest, RequestId, StatusRequest, codec};
 use futures_util::{FutureExt, StreamExt};
 use rustls::pki_types::CertificateDer;
+use tracing::{Instrument, Span};
 
 use super::answer::{self, AnswerMessage, Asked};
-use super::codec::{AckReason, DisconnectReason, Publish, QoS, Version};
+use super::codec::{AckReason, DisconnectReason, Publish, PublishProperties, QoS, Version};
 use super::identity::Identity;
 use super::session::{End, Session};
 use crate::domain::refusal::Refusal;
@@ -92,7 +93,7 @@ impl Session {
         self.stay_or_leave(chain)
     }
 
-    fn register(&mut self, asked: Asked, body: RegisterRequest, chain: &[CertificateDer<'_>]) {
+    fn register(&mut self, mut asked: Asked, body: RegisterRequest, chain: &[CertificateDer<'_>]) {
         let proof = match self.identity.proof(&self.door.provisioner, chain) {
             Ok(proof) => proof.clone(),
             Err(refusal) => {
@@ -114,8 +115,11 @@ impl Session {
             return self.refuse(asked, &refusal);
         }
         let (provisioner, operation) = (self.door.provisioner.clone(), OperationId::random());
+        asked.span = tracing::info_span!("registration", registration_id = %proof.id, enrollment = %proof.enrollment.name,
+            operation_id = %operation, rid = body.rid.as_ref().map(RequestId::as_str));
+        let span = asked.span.clone();
         let mut work: Operation =
-            Box::pin(async move { provisioner.register(&proof, Arc::new(body), operation).await });
+            Box::pin(async move { provisioner.register(&proof, Arc::new(body), operation).await }.instrument(span));
         // Most registrations change nothing and are done at once.
         if let Some(outcome) = work.as_mut().now_or_never() {
             return self.finish(asked, outcome);
@@ -161,6 +165,7 @@ impl Session {
             request,
             format: Format::Json,
             rid: None,
+            span: Span::none(),
             response_topic: properties.and_then(|properties| properties.response_topic.as_deref()).map(Into::into),
             // Small, but a slice of the read buffer, which it must not keep alive.
             correlation: properties
@@ -170,6 +175,8 @@ impl Session {
     }
 
     fn finish(&mut self, asked: Asked, outcome: Outcome) {
+        let span = asked.span.clone();
+        let _entered = span.enter();
         match outcome {
             Ok(granted) => {
                 log_granted(asked.request, &granted);
@@ -228,7 +235,10 @@ impl Session {
                 Some((topic.to_owned(), self.topic_qos(topic)?))
             });
         if let Some((topic, qos)) = own {
-            let properties = (self.version == Version::V5).then(|| Box::new(message.properties()));
+            let properties = (self.version == Version::V5).then(|| {
+                let subscription_identifiers = self.subscription_identifiers(&topic);
+                Box::new(PublishProperties { subscription_identifiers, ..message.properties() })
+            });
             return self.send(Publish {
                 qos: qos.min(QoS::AtLeastOnce),
                 topic,
@@ -249,6 +259,13 @@ impl Session {
         {
             self.send_answer(message);
         }
+    }
+
+    /// The identifiers of the subscriptions that an answer satisfies ([MQTT-3.3.4-3]).
+    fn subscription_identifiers(&self, topic: &str) -> Vec<u32> {
+        let Some((request, suffix)) = topic::parse_answer(topic) else { return Vec::new() };
+        let matching = self.answers.iter().filter(|filter| filter.answers.contains(request, suffix));
+        matching.filter_map(|filter| filter.identifier).collect()
     }
 
     /// The QoS at which this client subscribes to a topic; `None` when it does not.

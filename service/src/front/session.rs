@@ -66,6 +66,8 @@ pub struct AnswerFilter {
     pub filter: Box<str>,
     pub answers: Answers,
     pub qos: QoS,
+    /// MQTT 5 Subscription Identifier.
+    pub identifier: Option<u32>,
 }
 
 /// Why a session ends, and what the client is told.

@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use firsthop_protocol::Timestamp;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{self, CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
@@ -15,6 +16,8 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 use serde::Deserialize;
+
+use crate::domain::attestation::EnrolledCertificate;
 
 /// Files of the server's certificate.
 #[derive(Debug, Clone, Deserialize)]
@@ -50,6 +53,12 @@ pub fn server_config(config: &Config) -> Result<Arc<ServerConfig>, TlsError> {
     })
 }
 
+/// What somebody should know about the dates of the server's own certificate.
+pub fn notice(config: &Config, now: Timestamp) -> Option<String> {
+    let leaf = certificates(&config.certificate).ok()?.swap_remove(0);
+    EnrolledCertificate::leaf(leaf).ok()?.notice(now)
+}
+
 fn build(
     provider: Arc<CryptoProvider>,
     verifier: Arc<Possession>,
@@ -67,8 +76,9 @@ fn build(
 
 /// The certificates of a PEM file; at least one.
 pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let chain: Vec<_> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
+    let text = std::fs::read(path).map_err(|error| file(path, format!("cannot be read: {error}")))?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<_, _>>()
         .map_err(|error| file(path, format!("not a PEM file of certificates: {error}")))?;
     if chain.is_empty() {
         return Err(file(path, "holds no certificate".into()));

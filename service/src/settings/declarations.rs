@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use firsthop_config::{ConfigError, Located, Source};
 use firsthop_protocol::HubName;
+use rustls::pki_types::ServerName;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -47,7 +48,7 @@ pub struct Model {
     name: Located<String>,
     #[serde(default)]
     defaults: Map<String, Value>,
-    /// JSON Schema that each instance must satisfy: a table, or the path of a JSON file.
+    /// JSON Schema that each instance must satisfy: `{ inline = {...} }` or `{ file = "schema.json" }`.
     schema: Option<Located<SchemaSource>>,
 }
 
@@ -72,11 +73,13 @@ pub fn hubs(source: &Source, declared: Vec<Hub>, errors: &mut Vec<ConfigError>) 
         if !(1..=1000).contains(&*hub.weight) {
             errors.push(source.error(hub.weight.span(), format!("a weight is 1 to 1000, not {}", *hub.weight)));
         }
-        if hub.host.is_empty()
-            || hub.host.len() > 253
-            || hub.host.chars().any(|c| c.is_whitespace() || c.is_control() || c == '/')
-        {
-            errors.push(source.error(hub.host.span(), "a host is a DNS name or an IP address"));
+        if ServerName::try_from(hub.host.as_str()).is_err() {
+            errors
+                .push(source.error(hub.host.span(), "a host is a DNS name or an IP address, without port or brackets"));
+        }
+        if hub.port == 0 {
+            errors
+                .push(source.error(hub.name.span(), format!("hub {} has port 0, where nobody can connect", *hub.name)));
         }
     }
     let hubs = declared.into_iter().map(|hub| hub::Hub {

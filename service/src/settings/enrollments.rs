@@ -14,11 +14,12 @@ use serde_json::Value;
 use super::declarations::{SchemaSource, schema};
 use crate::domain::allocation::AllocationPolicy;
 use crate::domain::attestation::{CertificateFault, EnrolledCertificate};
-use crate::domain::book::{Book, BookError};
+use crate::domain::book::Book;
 use crate::domain::device::DeviceModel;
 use crate::domain::enrollment::{Certificates, Enrollment, TopicGrants};
 use crate::domain::hub::Hubs;
 use crate::domain::metadata::{MetadataRules, Pattern};
+use crate::front::access::OWN_ID;
 use crate::front::{codec, tls};
 use crate::provisioner::QuotaConfig;
 
@@ -168,11 +169,8 @@ pub fn book(
     match Book::new(1, entries) {
         Ok(book) => Some(book),
         Err(error) => {
-            let concerned = match &error {
-                BookError::DuplicateName(name) | BookError::NotACa(name) => name.clone(),
-                BookError::SharedCa { second, .. } => EnrollmentName::Group(second.clone()),
-            };
-            let at = names.iter().rposition(|name| *name == concerned).and_then(|at| places.get(at)).copied();
+            // The last of those that do not go together.
+            let at = names.iter().rposition(|name| error.concerns(name)).and_then(|at| places.get(at)).copied();
             errors.push(source.error(at.unwrap_or_default(), error.to_string()));
             None
         }
@@ -198,7 +196,10 @@ impl Reader<'_> {
     ) -> Option<Enrollment> {
         let primary = self.certificate(&entry.primary, read);
         let secondary = entry.secondary.as_ref().map(|path| self.certificate(path, read));
-        for hub in &entry.hubs {
+        for (at, hub) in entry.hubs.iter().enumerate() {
+            if entry.hubs.iter().take(at).any(|before| **before == **hub) {
+                self.errors.push(self.source.error(hub.span(), format!("hub {} is named twice", **hub)));
+            }
             if self.hubs.named(hub).is_none() {
                 self.errors.push(self.source.error(hub.span(), format!("hub {} is not declared in [[hubs]]", **hub)));
             }
@@ -269,7 +270,10 @@ impl Reader<'_> {
 
     fn filters(&mut self, declared: Vec<Located<String>>) -> Vec<String> {
         for filter in &declared {
-            let wrong = if filter.starts_with('$') {
+            let unknown = filter.split('/').any(|level| level.contains(['{', '}']) && level != OWN_ID);
+            let wrong = if unknown {
+                Err("the only placeholder is {registrationId}, and it fills a level")
+            } else if filter.starts_with('$') {
                 Err("topics below '$' cannot be granted")
             } else {
                 codec::text::topic_filter(filter)

@@ -100,7 +100,7 @@ impl Fleet {
         while let Some(registered) = running.join_next().await {
             let registered = registered.context("a simulated device panicked")?;
             outcome.latencies.push(registered.took);
-            report.progress(&registered, outcome.latencies.len(), begun.elapsed());
+            report.progress(&registered);
             outcome.add(registered, self.started.elapsed());
         }
         outcome.took = begun.elapsed();

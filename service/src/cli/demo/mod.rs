@@ -7,6 +7,8 @@ mod world;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use anyhow::Context;
+
 use super::{Exit, fail, runtime};
 use crate::logging;
 use crate::service::Service;
@@ -51,6 +53,13 @@ pub fn run(arguments: &Arguments) -> Exit {
 
 async fn demo(arguments: &Arguments) -> anyhow::Result<Exit> {
     let started = Instant::now();
+    // Before anything is made: a demo that runs already keeps its certificates.
+    std::net::TcpListener::bind(("127.0.0.1", arguments.port)).with_context(|| {
+        format!(
+            "cannot listen on 127.0.0.1:{} (does another demo or broker run? choose another --port)",
+            arguments.port
+        )
+    })?;
     let mut report = Report::new(arguments.output);
     report.begin(&arguments.dir);
     let mut world = World::make(&arguments.dir, arguments.port, arguments.devices, &mut report)?;
@@ -67,7 +76,11 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<Exit> {
     let exit = if outcome.is_as_expected() { Exit::Done } else { Exit::Failure };
     if !arguments.exit {
         report.invite(&world, address.port());
-        tokio::signal::ctrl_c().await?;
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+        }
     }
     service.stop().await;
     Ok(exit)

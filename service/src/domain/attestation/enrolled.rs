@@ -141,10 +141,8 @@ impl EnrolledCertificate {
     pub fn notice(&self, now: Timestamp) -> Option<String> {
         let (subject, from, until) = (self.subject(), self.not_before(), self.not_after());
         match now {
-            now if now < from => {
-                Some(format!("certificate {subject} is not valid before {from}: its devices are refused"))
-            }
-            now if now > until => Some(format!("certificate {subject} expired on {until}: its devices are refused")),
+            now if now < from => Some(format!("certificate {subject} is not valid before {from}")),
+            now if now > until => Some(format!("certificate {subject} expired on {until}")),
             now if now.plus(SOON) > until => Some(format!("certificate {subject} expires on {until}")),
             _ => None,
         }

@@ -21,7 +21,7 @@ impl Session {
                 ))
             } else if topic::is_reserved(&filter.path) {
                 answers = true;
-                self.subscribe_answers(filter)
+                self.subscribe_answers(filter, subscribe.identifier)
             } else {
                 self.subscribe_ordinary(filter, subscribe.identifier, chain, &mut retained).await
             };
@@ -41,17 +41,22 @@ impl Session {
         }
     }
 
-    fn subscribe_answers(&mut self, filter: &Filter) -> Result<SubscribeReason, (SubscribeReason, String)> {
+    fn subscribe_answers(
+        &mut self,
+        filter: &Filter,
+        identifier: Option<u32>,
+    ) -> Result<SubscribeReason, (SubscribeReason, String)> {
         let answers = Answers::of_filter(&filter.path).ok_or_else(|| {
             (SubscribeReason::NotAuthorized, "only a device's own answers can be subscribed to here".to_owned())
         })?;
         let qos = filter.qos.min(QoS::AtLeastOnce);
         if let Some(known) = self.answers.iter_mut().find(|known| *known.filter == filter.path) {
             known.qos = qos;
+            known.identifier = identifier;
             return Ok(SubscribeReason::Granted(qos));
         }
         self.has_room()?;
-        self.answers.push(AnswerFilter { filter: filter.path.as_str().into(), answers, qos });
+        self.answers.push(AnswerFilter { filter: filter.path.as_str().into(), answers, qos, identifier });
         Ok(SubscribeReason::Granted(qos))
     }
 
