@@ -4,7 +4,7 @@ use std::io::Write;
 
 use firsthop_agent::Reply;
 use firsthop_protocol::document::Any;
-use firsthop_protocol::{Accepted, Answer, Format, Pending, Rejected, codec};
+use firsthop_protocol::{Accepted, Answer, ErrorCode, Format, Pending, Rejected, codec};
 use serde_json::Value;
 
 use super::args::Output;
@@ -35,7 +35,7 @@ pub fn failure(error: &anyhow::Error) {
 fn registration(accepted: &Accepted) -> Vec<Line> {
     let mut lines = vec![("state", name(&accepted.state))];
     lines.extend(accepted.assigned_hub.as_ref().map(|hub| ("hub", line(hub))));
-    lines.extend(accepted.error_code.map(|code| ("errorCode", code.to_string())));
+    lines.extend(accepted.error_code.map(|number| ("errorCode", code(number))));
     lines.extend(accepted.error_message.as_ref().map(|message| ("message", line(message))));
     lines.push(("device", accepted.device_id.to_string()));
     lines.push(("registration", accepted.registration_id.to_string()));
@@ -64,12 +64,20 @@ fn operation(pending: &Pending) -> Vec<Line> {
 fn refusal(rejected: &Rejected) -> Vec<Line> {
     let mut lines = vec![
         ("status", rejected.status.to_string()),
-        ("errorCode", rejected.error_code.to_string()),
+        ("errorCode", code(rejected.error_code)),
         ("action", name(&rejected.action)),
     ];
     lines.extend(rejected.retry_after.map(|seconds| ("Retry-After", format!("{seconds} s"))));
     lines.push(("trackingId", rejected.tracking_id.to_string()));
     lines
+}
+
+/// The number, with its name where this agent knows it.
+fn code(number: u32) -> String {
+    match ErrorCode::from_number(number) {
+        Some(code) => format!("{number} {}", code.name()),
+        None => number.to_string(),
+    }
 }
 
 /// The body on one line: as received, or a CBOR one as JSON.

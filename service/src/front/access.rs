@@ -42,7 +42,9 @@ fn covers(grant: &str, id: &str, filter: &str) -> bool {
                 return false;
             }
             ("+", Some(_)) => {}
-            (OWN_ID, Some(level)) if level == id => {}
+            // Not by its own spelling, which every device could write.
+            (OWN_ID, own) if own == Some(id) => {}
+            (OWN_ID, _) => return false,
             (grant, Some(level)) if grant == level && level != "+" => {}
             _ => return false,
         }

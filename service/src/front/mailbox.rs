@@ -139,19 +139,16 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_a_session_did_not_send_can_be_taken_back() {
+    fn a_closed_box_hands_out_its_answers_and_takes_nothing_more() {
         let mailbox = Mailbox::default();
         mailbox.post(answer(1)).unwrap();
         mailbox.post(Mail::Displaced).unwrap();
-        assert!(body(mailbox.close().next().map(Mail::Answer)).contains(r#""rid":"1""#));
-        assert!(mailbox.close().next().is_none());
-    }
-
-    #[test]
-    fn a_closed_box_gives_back_what_is_left_in_it() {
-        let mailbox = Mailbox::default();
-        assert!(mailbox.close().next().is_none());
-        assert!(body(mailbox.post(answer(1)).err()).contains(r#""rid":"1""#));
+        let left: Vec<_> = mailbox.close().map(Mail::Answer).collect();
+        assert_eq!(left.len(), 1);
+        assert!(body(left.into_iter().next()).contains(r#""rid":"1""#));
+        assert!(body(mailbox.post(answer(2)).err()).contains(r#""rid":"2""#), "it comes back");
+        assert!(mailbox.post(Mail::TakenOver).is_err());
+        assert!(taken(&mailbox).is_none());
     }
 
     #[tokio::test]

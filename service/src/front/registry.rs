@@ -167,9 +167,13 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_secs(1_000);
 
     fn id(name: &str) -> Principal {
+        below("factory", name)
+    }
+
+    fn below(group: &str, name: &str) -> Principal {
         Principal {
             id: RegistrationId::parse(name).unwrap(),
-            enrollment: EnrollmentName::Group(GroupId::parse("factory").unwrap()),
+            enrollment: EnrollmentName::Group(GroupId::parse(group).unwrap()),
         }
     }
 
@@ -231,6 +235,21 @@ mod tests {
         let two = enter(&registry, "dev-2", "c");
         assert!(mail(&one.post).is_none() && mail(&two.post).is_none());
         assert_eq!(registry.len(), 2);
+    }
+
+    #[test]
+    fn the_same_id_below_another_group_is_another_identity() {
+        let registry = Registry::new(1);
+        let (owner, rival) = (below("factory", "dev-1"), below("rival", "dev-1"));
+        let posts = [(); 2].map(|()| Arc::new(Post::default()));
+        let number = registry.enter(&owner, "c", posts[0].clone());
+        registry.enter(&rival, "c", posts[1].clone());
+        assert!(mail(&posts[0]).is_none() && mail(&posts[1]).is_none());
+        posts[1].listen(answers("$provisioning/register/#"));
+        registry.deliver_or_keep(&owner, number, message("1"), NOW);
+        assert!(mail(&posts[1]).is_none());
+        assert!(registry.take_kept(&rival, answers("$provisioning/register/#"), NOW).is_none());
+        assert!(registry.take_kept(&owner, answers("$provisioning/register/#"), NOW).is_some());
     }
 
     #[test]
