@@ -73,6 +73,12 @@ impl Service {
         let tls = tls::server_config(&settings.tls)?;
         let store = Arc::new(open(settings.store, settings.store_tuning).await?);
         let clock = Arc::new(SystemClock::start());
+        let now = clock.now();
+        for entry in settings.declared.book.iter() {
+            for notice in entry.certificates.iter().filter_map(|certificate| certificate.notice(now)) {
+                tracing::warn!(enrollment = %entry.name, "{notice}");
+            }
+        }
         let entries = settings.declared.book.len();
         let hubs = settings.declared.hubs.iter().count();
         let provisioner = Arc::new(Provisioner::new(store.clone(), clock, settings.declared, settings.quotas));

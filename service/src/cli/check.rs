@@ -1,12 +1,10 @@
 //! `firsthop check`: would `serve` start with this configuration?
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use firsthop_protocol::Timestamp;
 
 use super::{Exit, fail};
-use crate::domain::attestation::EnrolledCertificate;
 use crate::front::tls;
 use crate::settings::Settings;
 
@@ -40,7 +38,7 @@ pub fn run(arguments: &Arguments) -> Exit {
     let now = Timestamp::now();
     for entry in book.iter() {
         for certificate in entry.certificates.iter() {
-            if let Some(warning) = expiry(certificate, now) {
+            if let Some(warning) = certificate.notice(now) {
                 println!("  warning: {}: {warning}", entry.name);
             }
         }
@@ -49,17 +47,4 @@ pub fn run(arguments: &Arguments) -> Exit {
         println!("  warning: no hub takes new devices: every registration will be refused with 503");
     }
     Exit::Done
-}
-
-/// How long before its end a certificate is warned of.
-const SOON: Duration = Duration::from_secs(30 * 24 * 3600);
-
-fn expiry(certificate: &EnrolledCertificate, now: Timestamp) -> Option<String> {
-    let (subject, from, until) = (certificate.subject(), certificate.not_before(), certificate.not_after());
-    match now {
-        now if now < from => Some(format!("certificate {subject} is not valid before {from}")),
-        now if now > until => Some(format!("certificate {subject} expired on {until}: its devices are refused")),
-        now if now.plus(SOON) > until => Some(format!("certificate {subject} expires on {until}")),
-        _ => None,
-    }
 }

@@ -59,7 +59,12 @@ async fn serve(settings: Settings) -> Exit {
         _ = interrupt.recv() => "SIGINT",
     };
     tracing::info!(signal = name, "stopping");
-    let clean = service.stop().await;
+    let clean = tokio::select! {
+        clean = service.stop() => clean,
+        // Whoever asks twice does not want to wait. What was answered is on the disk.
+        _ = terminate.recv() => false,
+        _ = interrupt.recv() => false,
+    };
     tracing::info!(clean, "stopped");
     Exit::Done
 }

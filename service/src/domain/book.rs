@@ -31,6 +31,16 @@ pub enum BookError {
     NotACa(EnrollmentName),
 }
 
+impl BookError {
+    /// Whether the entry of that name is one of those that do not go together.
+    pub fn concerns(&self, name: &EnrollmentName) -> bool {
+        match self {
+            Self::DuplicateName(concerned) | Self::NotACa(concerned) => concerned == name,
+            Self::SharedCa { first, second, .. } => matches!(name, EnrollmentName::Group(id) if id == first || id == second),
+        }
+    }
+}
+
 impl Book {
     pub fn new(generation: u64, entries: Vec<Enrollment>) -> Result<Self, BookError> {
         let mut book = Self { generation, ..Self::default() };

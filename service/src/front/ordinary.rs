@@ -1,21 +1,135 @@
-//! stub
-use super::bus::Delivery;
-use super::codec::{Filter, Publish, QoS, SubscribeReason, Will};
+//! Ordinary topics of one session: what it subscribes to on the bus, and what passes either way.
+//!
+//! The link to the bus is opened by the first subscription or publication. Whoever calls has asked the access list.
+
+use super::bus::{Bus, BusError, Delivery, Link, RouterBus, RouterLink};
+use super::codec::{DisconnectReason, Filter, Publish, QoS, SubscribeReason, Version, Will, text};
 use super::session::{End, Session};
+
+/// A session's side of the bus.
 #[derive(Default)]
-pub struct Ordinary;
-impl Ordinary {
-    pub async fn next(&mut self) -> Delivery { std::future::pending().await }
-    pub fn subscriptions(&self) -> usize { 0 }
-    pub fn qos_of(&self, _t: &str) -> Option<QoS> { None }
-    pub fn close(&mut self) {}
+pub struct Ordinary {
+    link: Option<Box<RouterLink>>,
+    filters: Vec<(Box<str>, QoS)>,
 }
+
+impl Ordinary {
+    async fn link(&mut self, bus: &RouterBus, label: &str) -> Result<&mut RouterLink, BusError> {
+        let link = match self.link.take() {
+            Some(link) => link,
+            None => Box::new(bus.open(label).await?),
+        };
+        Ok(self.link.insert(link))
+    }
+
+    /// The next message; waits for ever while nothing is subscribed. Cancel safe.
+    pub async fn next(&mut self) -> Result<Delivery, BusError> {
+        match &mut self.link {
+            Some(link) => link.recv().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    pub fn subscriptions(&self) -> usize {
+        self.filters.len()
+    }
+
+    pub fn is_subscribed(&self, filter: &str) -> bool {
+        self.filters.iter().any(|(known, _)| **known == *filter)
+    }
+
+    /// The QoS at which the session subscribes to a topic; `None` when it does not.
+    pub fn qos_of(&self, topic: &str) -> Option<QoS> {
+        self.filters.iter().filter(|(filter, _)| text::matches(filter, topic)).map(|(_, qos)| *qos).max()
+    }
+
+    /// Ends all subscriptions.
+    pub fn close(&mut self) {
+        self.link = None;
+        self.filters.clear();
+    }
+}
+
 impl Session {
-    pub(super) async fn publish_ordinary(&mut self, _p: &Publish) -> Result<(), String> { Ok(()) }
-    pub(super) async fn bus_subscribe(&mut self, f: &Filter, _i: Option<u32>, _r: &mut Vec<Delivery>) -> Result<SubscribeReason, String> { Ok(SubscribeReason::Granted(f.qos)) }
-    pub(super) async fn bus_unsubscribe(&mut self, _f: &str) -> bool { false }
-    pub(super) fn is_subscribed_ordinary(&self, _f: &str) -> bool { false }
-    pub(super) fn on_delivery(&mut self, _d: Delivery) -> Result<(), End> { Ok(()) }
-    pub(super) fn deliver(&mut self, _d: Delivery) {}
-    pub(super) async fn publish_will(&mut self, _w: Will) {}
+    /// Hands a message to the bus. `Err` says why it was not taken.
+    pub(super) async fn publish_ordinary(&mut self, publish: &Publish) -> Result<(), BusError> {
+        let label = self.label();
+        self.ordinary.link(&self.door.bus, &label).await?.publish(publish).await.map(drop)
+    }
+
+    pub(super) async fn bus_subscribe(
+        &mut self,
+        filter: &Filter,
+        identifier: Option<u32>,
+        retained: &mut Vec<Delivery>,
+    ) -> Result<SubscribeReason, (SubscribeReason, String)> {
+        let label = self.label();
+        let refused = |error: BusError| {
+            let reason = match error {
+                BusError::SharedSubscription => SubscribeReason::SharedSubscriptionsNotSupported,
+                BusError::Reserved => SubscribeReason::NotAuthorized,
+                BusError::Invalid(_) | BusError::TooManyLevels(_) => SubscribeReason::TopicFilterInvalid,
+                BusError::TooManySubscriptions(_) | BusError::TooManyFilters(_) | BusError::TooManyLinks(_) => SubscribeReason::QuotaExceeded,
+                BusError::RetainedFull | BusError::TooLarge | BusError::Busy | BusError::RouterLost => SubscribeReason::UnspecifiedError,
+            };
+            (reason, error.to_string())
+        };
+        let link = self.ordinary.link(&self.door.bus, &label).await.map_err(refused)?;
+        let subscribed = link.subscribe(filter, identifier).await.map_err(refused)?;
+        retained.extend(subscribed.retained);
+        self.ordinary.filters.retain(|(known, _)| **known != *filter.path);
+        self.ordinary.filters.push((filter.path.as_str().into(), filter.qos));
+        Ok(SubscribeReason::Granted(filter.qos))
+    }
+
+    /// Whether there was such a subscription.
+    pub(super) async fn bus_unsubscribe(&mut self, filter: &str) -> bool {
+        let Some(at) = self.ordinary.filters.iter().position(|(known, _)| **known == *filter) else { return false };
+        self.ordinary.filters.swap_remove(at);
+        match &mut self.ordinary.link {
+            Some(link) => link.unsubscribe(filter).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the bus kept a subscription");
+                true
+            }),
+            None => false,
+        }
+    }
+
+    pub(super) fn on_delivery(&mut self, delivery: Result<Delivery, BusError>) -> Result<(), End> {
+        match delivery {
+            Ok(delivery) => {
+                self.deliver(delivery);
+                Ok(())
+            }
+            // Its subscriptions are gone: the client has to connect and subscribe again.
+            Err(error) => Err(End::fault(DisconnectReason::ServerBusy, error.to_string())),
+        }
+    }
+
+    pub(super) fn deliver(&mut self, mut delivery: Delivery) {
+        if self.version == Version::V311 {
+            delivery.properties = None;
+        }
+        self.send(delivery);
+    }
+
+    /// Publishes the will of a client that did not take its leave.
+    pub(super) async fn publish_will(&mut self, will: Will) {
+        let topic = will.topic.clone();
+        let publish = Publish {
+            qos: will.qos,
+            retain: will.retain,
+            topic: will.topic,
+            payload: will.payload,
+            properties: will.properties,
+            ..Publish::default()
+        };
+        if let Err(error) = self.publish_ordinary(&publish).await {
+            tracing::warn!(topic, %error, "the will was not published");
+        }
+    }
+
+    fn label(&self) -> String {
+        self.identity.id().map(ToString::to_string).unwrap_or_default()
+    }
 }

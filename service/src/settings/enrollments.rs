@@ -128,8 +128,16 @@ pub fn book(
     for Individual { registration_id, device_id, primary, secondary, enabled, allocation, hubs, metadata, model, quotas, topics } in individuals {
         places.push(registration_id.span());
         let entry = Entry { primary, secondary, enabled, allocation, hubs, metadata, model, quotas, topics };
-        let name = EnrollmentName::Individual(registration_id.into_inner());
-        entries.extend(reader.enrollment(name, device_id, entry, EnrolledCertificate::leaf));
+        let id = registration_id.into_inner();
+        let places_of = [Some(entry.primary.span()), entry.secondary.as_ref().map(Located::span)];
+        let enrollment = reader.enrollment(EnrollmentName::Individual(id.clone()), device_id, entry, EnrolledCertificate::leaf);
+        for (certificate, at) in enrollment.iter().flat_map(|entry| entry.certificates.iter()).zip(places_of.into_iter().flatten()) {
+            if certificate.registration_id().as_ref() != Some(&id) {
+                let message = format!("the certificate's common name is not {id} (rule B2), but {}", certificate.subject());
+                reader.errors.push(source.error(at, message));
+            }
+        }
+        entries.extend(enrollment);
     }
     if errors.len() > before {
         return None;

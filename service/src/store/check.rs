@@ -70,7 +70,9 @@ impl RedbStore {
             ("registrations_by_hub", by_hub.len()?, expected.assigned),
         ];
         match lengths.iter().find(|(_, found, expected)| found != expected) {
-            Some((table, found, expected)) => Err(Fault::Damaged(format!("table {table}: {found} entries where there should be {expected}"))),
+            Some((table, found, expected)) => {
+                Err(Fault::Damaged(format!("table {table}: {found} entries where there should be {expected}")))
+            }
             None => Ok(expected),
         }
     }

@@ -1,5 +1,6 @@
 //! What can go wrong beneath the store, sorted by what to do about it.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -18,9 +19,18 @@ pub(super) enum Fault {
 }
 
 impl Fault {
+    /// A panic beneath the store, or in it.
+    pub fn panic(doing: &str, panic: &(dyn Any + Send)) -> Self {
+        Self::Io(format!("{doing} panicked: {}", panic_text(panic)))
+    }
+
     pub fn row(table: impl fmt::Display, key: impl fmt::Display, error: &RowError) -> Self {
         Self::Damaged(format!("table {table}, key {key}: {error}"))
     }
+}
+
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 impl fmt::Display for Fault {

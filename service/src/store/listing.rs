@@ -141,9 +141,7 @@ impl RedbStore {
             Selection::All => Numbered::All,
             Selection::Assigned => Numbered::Index(tables::BY_STATE, tables::COUNT_STATE, tables::ASSIGNED),
             Selection::Failed => Numbered::Index(tables::BY_STATE, tables::COUNT_STATE, tables::FAILED),
-            Selection::Hub(hub) => {
-                self.names().hubs.number(hub).map_or(Numbered::Nothing, index(tables::BY_HUB, tables::COUNT_HUB))
-            }
+            Selection::Hub(hub) => self.names().hubs.number(hub).map_or(Numbered::Nothing, index(tables::BY_HUB, tables::COUNT_HUB)),
             Selection::Enrollment(name) => match self.own_individual(name, transaction)? {
                 Some(number) => Numbered::Own(number),
                 None => {

@@ -128,8 +128,7 @@ impl<N: Name> Dictionary<N> {
 }
 
 fn parse<N: Name>(number: u32, text: &str) -> Result<N, Fault> {
-    N::from_text(text)
-        .ok_or_else(|| Fault::row(N::TABLE_NAME, number, &RowError::Field { field: "name", found: format!("{text:?}") }))
+    N::from_text(text).ok_or_else(|| Fault::row(N::TABLE_NAME, number, &RowError::Field { field: "name", found: format!("{text:?}") }))
 }
 
 /// The names of a batch under way: the committed ones, and those that become known if it is committed.

@@ -10,9 +10,8 @@ use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, StorageBackend};
 use tracing::{info, warn};
 
-use super::fault::Fault;
+use super::fault::{Fault, panic_text};
 use super::tables::{self, FORMAT_VERSION, FormatError};
-use super::writer::panic_text;
 
 /// Why the store could not be opened.
 #[derive(Debug, thiserror::Error)]

@@ -37,7 +37,7 @@ pub struct RedbStore {
 impl RedbStore {
     /// Opens the store in that file, which is made when there is none.
     pub fn open(path: impl Into<PathBuf>, config: &Config) -> Result<Self, OpenError> {
-        let source = FileSource { path: path.into(), cache_size: usize::try_from(config.cache_size).unwrap_or(usize::MAX) };
+        let source = FileSource { path: path.into(), cache_size: config.cache_size.as_usize() };
         if !source.path.is_dir() {
             source.prepare()?;
         }

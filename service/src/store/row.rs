@@ -187,10 +187,9 @@ impl TryFrom<NamedRegistration<'_>> for Registered {
         let state = match (row.state, hub) {
             (StateV1::Assigned { substatus, .. }, Some(hub)) => State::Assigned { hub, substatus: substatus_of(substatus)? },
             (StateV1::Assigned { hub, .. }, None) => return Err(field("hub number", hub)),
-            (StateV1::Failed { code, message }, _) => State::Failed {
-                code: ErrorCode::from_number(code).ok_or_else(|| field("error code", code))?,
-                message: message.to_owned(),
-            },
+            (StateV1::Failed { code, message }, _) => {
+                State::Failed { code: ErrorCode::from_number(code).ok_or_else(|| field("error code", code))?, message: message.to_owned() }
+            }
         };
         let registration = Registration {
             device_id: match row.device_id {

@@ -1,8 +1,10 @@
 //! Where the open database is. Readers and the writer take it from here, so that the writer can put a fresh one in its place after a failure.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
+use tracing::warn;
 
 use super::fault::Fault;
 use super::tables;
@@ -82,9 +84,13 @@ impl Slot {
         held.generation == generation
     }
 
-    /// Takes the database out and closes it: its file can be opened again only then.
+    /// Takes the database out and closes it: its file can be opened again only then. A database in which something panicked may panic once
+    /// more in that; its file is released all the same.
     pub fn vacate(&self, reason: &str) {
-        drop(self.replace(State::Away(reason.into())));
+        let old = self.replace(State::Away(reason.into()));
+        if catch_unwind(AssertUnwindSafe(|| drop(old))).is_err() {
+            warn!("the database panicked while it was closed");
+        }
     }
 
     pub fn fill(&self, database: Database) {
@@ -94,7 +100,10 @@ impl Slot {
     /// Closes for good, and says what went wrong in that.
     pub fn close(&self) -> Option<Fault> {
         match self.replace(State::Closed) {
-            State::Open(database) => database.close().err().map(Fault::from),
+            State::Open(database) => match catch_unwind(AssertUnwindSafe(|| database.close())) {
+                Ok(closed) => closed.err().map(Fault::from),
+                Err(panic) => Some(Fault::panic("closing", &*panic)),
+            },
             State::Away(_) | State::Closed => None,
         }
     }

@@ -5,7 +5,6 @@
 //!                                      \--cannot--> away (reads fail too), tried again with the next batch after the pause
 //! ```
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -98,8 +97,8 @@ impl Writer {
         if let Some(reason) = self.pausing() {
             return refuse(waiting, &StoreError::Unavailable(reason));
         }
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.commit(waiting)))
-            .unwrap_or_else(|panic| Err(Fault::Io(format!("the writer panicked: {}", panic_text(&*panic)))));
+        let outcome =
+            catch_unwind(AssertUnwindSafe(|| self.commit(waiting))).unwrap_or_else(|panic| Err(Fault::panic("committing", &*panic)));
         match outcome {
             Ok(verdicts) => {
                 if self.failed.take().is_some() {
@@ -139,8 +138,7 @@ impl Writer {
     /// failed batch may be there whole.
     fn recover(&mut self, reason: &str) {
         self.slot.vacate(reason);
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.open_again()))
-            .unwrap_or_else(|panic| Err(Fault::Io(format!("opening it panicked: {}", panic_text(&*panic)))));
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.open_again())).unwrap_or_else(|panic| Err(Fault::panic("opening", &*panic)));
         if let Err(fault) = outcome {
             error!(%fault, reason, "the store could not be opened again; trying with the next commit");
             self.slot.vacate(&fault.to_string());
@@ -166,8 +164,4 @@ fn refuse(waiting: &mut Vec<Waiting>, error: &StoreError) {
     for (_, answer) in waiting.drain(..) {
         let _ = answer.send(Err(CommitError::Store(error.clone())));
     }
-}
-
-pub(super) fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }

@@ -34,6 +34,11 @@ impl Entry {
         }
     }
 
+    fn candidate(&self) -> Option<Candidate<'_>> {
+        let certificate = self.certificate()?;
+        Some(Candidate { enrollment: &self.enrollment, certificate, anchor: certificate.anchor()? })
+    }
+
     fn key_id(&self) -> Option<&[u8]> {
         self.certificate()?.anchor()?.key_id.as_deref()
     }
@@ -84,10 +89,13 @@ impl AnchorIndex {
             }
             None => (0..entries.len(), 0..0),
         };
-        first.chain(second).filter_map(|at| entries.get(at)).filter_map(|entry| {
-            let certificate = entry.certificate()?;
-            Some(Candidate { enrollment: &entry.enrollment, certificate, anchor: certificate.anchor()? })
-        })
+        first.chain(second).filter_map(|at| entries.get(at)).filter_map(Entry::candidate)
+    }
+
+    /// The certificates of that name and key.
+    pub(super) fn with_key<'b>(&'b self, subject: &[u8], key: &[u8]) -> impl Iterator<Item = Candidate<'b>> {
+        let entries = self.by_subject.get(subject).map_or(&[][..], Vec::as_slice);
+        entries.iter().filter_map(Entry::candidate).filter(move |it| it.anchor.trust.subject_public_key_info.as_ref() == key)
     }
 
     /// How many enrolled certificates have this subject.

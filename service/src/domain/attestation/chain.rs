@@ -20,7 +20,7 @@ pub(super) struct Chain<'c> {
 }
 
 impl<'c> Chain<'c> {
-    pub(super) fn new(ders: &'c [CertificateDer<'c>]) -> Result<Self, Fault> {
+    pub(super) fn new(ders: &'c [CertificateDer<'c>]) -> Result<Self, Box<Fault>> {
         if ders.is_empty() {
             let message = "no client certificate was presented; configure the device's certificate and key";
             return Err(Fault::new(ErrorCode::NoCredentials, "B3", Place::Chain, message));
@@ -56,7 +56,7 @@ impl<'c> Chain<'c> {
     }
 
     /// The device's own certificate.
-    pub(super) fn leaf(&self) -> Result<&X509Certificate<'c>, Fault> {
+    pub(super) fn leaf(&self) -> Result<&X509Certificate<'c>, Box<Fault>> {
         match self.read(0) {
             Some(Ok(leaf)) => Ok(leaf),
             Some(Err(error)) => Err(Fault::bad("B3", Place::Certificate(0), format!("certificate cannot be read: {error}"))),
@@ -79,7 +79,7 @@ impl<'c> Chain<'c> {
     }
 
     /// The refusal when no entry accepts the chain. It says the same whether or not an entry exists for the name in the certificate.
-    pub(super) fn not_enrolled(&self, place: Place) -> Fault {
+    pub(super) fn not_enrolled(&self, place: Place) -> Box<Fault> {
         let Some(leaf) = self.certificate(0) else {
             return Fault::new(ErrorCode::NotEnrolled, "B1", place, "no enrollment accepts this certificate");
         };

@@ -1,12 +1,17 @@
 //! Certificates of enrollment entries: checked once when the entry is made, because path validation takes an anchor as it is (rule B3).
 
+use std::time::Duration;
+
 use aws_lc_rs::digest::{SHA256, digest};
-use firsthop_protocol::Timestamp;
+use firsthop_protocol::{RegistrationId, Timestamp};
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 use x509_parser::certificate::X509Certificate;
 
 use super::presented::{self, Validity};
-use super::{Thumbprint, name, signature};
+use super::{Thumbprint, constraints, name, signature};
+
+/// How long before its end a certificate is warned of.
+const SOON: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A certificate of an enrollment entry.
 pub struct EnrolledCertificate {
@@ -45,6 +50,8 @@ pub enum CertificateFault {
     NotForClients,
     #[error("it has the critical extension {0}, which this service does not know")]
     UnknownCriticalExtension(String),
+    #[error("its name constraints hold directory names, which are not supported: every certificate below it would be refused")]
+    DirectoryNameConstraint,
     #[error("its key is of a type or size that signatures are not accepted from (ECDSA P-256, P-384, P-521, Ed25519, RSA from 2048 bits)")]
     UnsupportedKey,
     #[error("it cannot be used for path validation: {0}")]
@@ -59,8 +66,8 @@ impl EnrolledCertificate {
         if cert.subject().iter_attributes().next().is_none() {
             return Err(CertificateFault::EmptySubject);
         }
-        let constraints = cert.basic_constraints().map_err(unreadable)?.ok_or(CertificateFault::NotCa)?.value;
-        if !constraints.ca {
+        let basic = cert.basic_constraints().map_err(unreadable)?.ok_or(CertificateFault::NotCa)?.value;
+        if !basic.ca {
             return Err(CertificateFault::NotCa);
         }
         if cert.key_usage().map_err(unreadable)?.is_some_and(|usage| !usage.value.key_cert_sign()) {
@@ -69,6 +76,9 @@ impl EnrolledCertificate {
         if cert.extended_key_usage().map_err(unreadable)?.is_some_and(|usage| !usage.value.client_auth && !usage.value.any) {
             return Err(CertificateFault::NotForClients);
         }
+        if constraints::refuse_all(&cert) {
+            return Err(CertificateFault::DirectoryNameConstraint);
+        }
         if !signature::is_supported_key(&cert) {
             return Err(CertificateFault::UnsupportedKey);
         }
@@ -76,7 +86,7 @@ impl EnrolledCertificate {
         let anchor = Anchor {
             trust: trust.to_owned(),
             key_id: presented::subject_key_id(&cert).map(Into::into),
-            path_len: constraints.path_len_constraint,
+            path_len: basic.path_len_constraint,
         };
         let validity = Validity::of(&cert);
         Ok(Self { thumbprint: thumbprint(&der), validity, anchor: Some(anchor), der })
@@ -108,7 +118,23 @@ impl EnrolledCertificate {
 
     /// The serial number in hexadecimal digits.
     pub fn serial(&self) -> String {
-        self.read(|cert| presented::serial(cert)).unwrap_or_default()
+        self.read(presented::serial).unwrap_or_default()
+    }
+
+    /// The registration id that devices with this certificate have; `None` when its common name is none.
+    pub fn registration_id(&self) -> Option<RegistrationId> {
+        self.read(|certificate| super::leaf::identity(certificate).ok()).flatten()
+    }
+
+    /// What somebody should know about its dates: that they are not yet, no longer, or soon no longer met.
+    pub fn notice(&self, now: Timestamp) -> Option<String> {
+        let (subject, from, until) = (self.subject(), self.not_before(), self.not_after());
+        match now {
+            now if now < from => Some(format!("certificate {subject} is not valid before {from}: its devices are refused")),
+            now if now > until => Some(format!("certificate {subject} expired on {until}: its devices are refused")),
+            now if now.plus(SOON) > until => Some(format!("certificate {subject} expires on {until}")),
+            _ => None,
+        }
     }
 
     pub fn not_before(&self) -> Timestamp {

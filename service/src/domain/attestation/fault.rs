@@ -35,33 +35,33 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    pub(super) fn new(code: ErrorCode, rule: &'static str, place: Place, message: impl Into<String>) -> Self {
-        Self { code, rule, place, message: message.into(), detail: String::new(), enrollment: None, path: Vec::new() }
+    pub(super) fn new(code: ErrorCode, rule: &'static str, place: Place, message: impl Into<String>) -> Box<Self> {
+        Box::new(Self { code, rule, place, message: message.into(), detail: String::new(), enrollment: None, path: Vec::new() })
     }
 
     /// A certificate that may not be used for what it was used for.
-    pub(super) fn bad(rule: &'static str, place: Place, message: impl Into<String>) -> Self {
+    pub(super) fn bad(rule: &'static str, place: Place, message: impl Into<String>) -> Box<Self> {
         Self::new(ErrorCode::BadCertificate, rule, place, message)
     }
 
-    pub(super) fn detail(mut self, detail: impl Into<String>) -> Self {
+    pub(super) fn detail(mut self: Box<Self>, detail: impl Into<String>) -> Box<Self> {
         self.detail = detail.into();
         self
     }
 
-    pub(super) fn by(mut self, enrollment: &EnrollmentName) -> Self {
+    pub(super) fn by(mut self: Box<Self>, enrollment: &EnrollmentName) -> Box<Self> {
         self.enrollment = Some(enrollment.clone());
         self
     }
 
-    pub(super) fn on(mut self, path: &[usize]) -> Self {
+    pub(super) fn on(mut self: Box<Self>, path: &[usize]) -> Box<Self> {
         self.path = path.to_vec();
         self
     }
 }
 
-impl From<Fault> for Refusal {
-    fn from(fault: Fault) -> Self {
+impl From<Box<Fault>> for Refusal {
+    fn from(fault: Box<Fault>) -> Self {
         let place = match fault.place {
             Place::Chain => "the chain".to_owned(),
             Place::Certificate(at) => format!("presented certificate {}", at + 1),
@@ -78,7 +78,7 @@ impl From<Fault> for Refusal {
 }
 
 /// The fault of a certificate outside its dates, if it is. `what` begins the message, as in "certificate".
-pub(super) fn outside_validity(validity: Validity, now: Timestamp, what: impl FnOnce() -> String, place: Place) -> Option<Fault> {
+pub(super) fn outside_validity(validity: Validity, now: Timestamp, what: impl FnOnce() -> String, place: Place) -> Option<Box<Fault>> {
     let fault = validity.fault(now)?;
     let message = format!("{} {fault}", what());
     Some(Fault::new(ErrorCode::OutsideValidity, "B3", place, message).detail(format!("judged at {now}")))

@@ -12,7 +12,7 @@ use super::presented;
 const LEAF: Place = Place::Certificate(0);
 
 /// The registration id: the subject's one common name. Anything else that could be taken for a name is refused rather than guessed at.
-pub(super) fn identity(cert: &X509Certificate<'_>) -> Result<RegistrationId, Fault> {
+pub(super) fn identity(cert: &X509Certificate<'_>) -> Result<RegistrationId, Box<Fault>> {
     let mut names = cert.subject().iter_common_name();
     let Some(common_name) = names.next() else {
         return Err(Fault::bad("B2", LEAF, "certificate's subject has no common name (CN); it must be the registration id"));
@@ -33,7 +33,7 @@ pub(super) fn identity(cert: &X509Certificate<'_>) -> Result<RegistrationId, Fau
 }
 
 /// Critical extensions that nobody here understands.
-pub(super) fn refuse_unknown_critical(cert: &X509Certificate<'_>, place: Place) -> Result<(), Fault> {
+pub(super) fn refuse_unknown_critical(cert: &X509Certificate<'_>, place: Place) -> Result<(), Box<Fault>> {
     match presented::unknown_critical(cert) {
         None => Ok(()),
         Some(oid) => Err(Fault::bad("B3", place, format!("certificate has the critical extension {oid}, which is not known here"))),
@@ -41,7 +41,7 @@ pub(super) fn refuse_unknown_critical(cert: &X509Certificate<'_>, place: Place) 
 }
 
 /// Key usage and extended key usage, where present, must allow a client's signature in TLS.
-pub(super) fn usage(cert: &X509Certificate<'_>) -> Result<(), Fault> {
+pub(super) fn usage(cert: &X509Certificate<'_>) -> Result<(), Box<Fault>> {
     if cert.key_usage().map_err(unreadable)?.is_some_and(|usage| !usage.value.digital_signature()) {
         return Err(Fault::bad("B3", LEAF, "certificate's key usage does not allow digital signatures (digitalSignature is missing)"));
     }
@@ -55,6 +55,6 @@ pub(super) fn usage(cert: &X509Certificate<'_>) -> Result<(), Fault> {
     }
 }
 
-fn unreadable(error: X509Error) -> Fault {
+fn unreadable(error: X509Error) -> Box<Fault> {
     Fault::bad("B3", LEAF, format!("certificate's extensions cannot be read: {}", shown(&error.to_string())))
 }

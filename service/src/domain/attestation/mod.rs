@@ -2,20 +2,23 @@
 
 mod anchors;
 mod chain;
+mod constraints;
 mod enrolled;
+mod explain;
 mod fault;
 mod leaf;
 mod name;
 mod path;
 mod presented;
 mod signature;
+mod summary;
+mod verdict;
 
 use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use firsthop_protocol::{RegistrationId, Timestamp};
-use rustls_pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
 
 use super::book::Book;
@@ -28,6 +31,9 @@ use fault::{Fault, Place};
 pub(super) use anchors::AnchorIndex;
 pub use chain::{MAX_CHAIN_BYTES, MAX_CHAIN_LEN};
 pub use enrolled::{CertificateFault, EnrolledCertificate};
+pub use explain::{Explanation, Problem, explain};
+pub use rustls_pki_types::CertificateDer;
+pub use summary::{Content, Role, Summary};
 
 /// SHA-256 of a certificate's DER.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,27 +76,29 @@ struct Accepted<'b> {
     certificate: &'b EnrolledCertificate,
     /// The presented certificates used, from the leaf upward.
     path: Vec<usize>,
+    /// Enrolled CA certificates that were tried as the issuer.
+    tries: usize,
 }
 
 /// The rules, in their order. Everything that judges a chain ends here.
-fn examine<'b>(chain: &[CertificateDer<'_>], book: &'b Book, now: Timestamp) -> Result<Accepted<'b>, Fault> {
+fn examine<'b>(chain: &[CertificateDer<'_>], book: &'b Book, now: Timestamp) -> Result<Accepted<'b>, Box<Fault>> {
     let chain = Chain::new(chain)?;
     let leaf = chain.leaf()?;
     leaf::refuse_unknown_critical(leaf, Place::Certificate(0))?;
     let id = leaf::identity(leaf)?;
     let thumbprint = enrolled::thumbprint(leaf.as_raw());
-    let (certificate, enrollment, validity, path) = match book.individual(&id) {
+    let (certificate, enrollment, validity, path, tries) = match book.individual(&id) {
         Some(entry) => {
             let certificate = individual(&chain, leaf, thumbprint, entry, now).map_err(|fault| fault.on(&[0]))?;
-            (certificate, entry, certificate.validity(), vec![0])
+            (certificate, entry, certificate.validity(), vec![0], 0)
         }
         None => {
-            let found = path::find(&chain, book.anchors(), now)?;
-            (found.candidate.certificate, found.candidate.enrollment, found.validity, found.path)
+            let found = path::find(&chain, &id, book.anchors(), now)?;
+            (found.candidate.certificate, found.candidate.enrollment, found.validity, found.path, found.tries)
         }
     };
     let proof = Proof { id, enrollment: enrollment.clone(), thumbprint, valid_from: validity.from, valid_until: validity.until };
-    Ok(Accepted { proof, certificate, path })
+    Ok(Accepted { proof, certificate, path, tries })
 }
 
 /// An individual enrollment: the certificate itself is enrolled. Nobody but its holder learns that there is an entry, so the comparison
@@ -101,13 +109,13 @@ fn individual<'b>(
     presented: Thumbprint,
     entry: &'b Enrollment,
     now: Timestamp,
-) -> Result<&'b EnrolledCertificate, Fault> {
+) -> Result<&'b EnrolledCertificate, Box<Fault>> {
     let enrolled = |certificate: &&EnrolledCertificate| verify_slices_are_equal(&certificate.thumbprint.0, &presented.0).is_ok();
     let Some(certificate) = entry.certificates.iter().find(enrolled) else {
         let detail = format!("the individual enrollment decides, and {presented} is neither its primary nor its secondary certificate");
         return Err(chain.not_enrolled(Place::Enrollment).detail(detail).by(&entry.name));
     };
-    path::refuse_disabled(entry)?;
+    verdict::refuse_disabled(entry)?;
     let outside = fault::outside_validity(certificate.validity(), now, || chain.describe(0), Place::Certificate(0));
     if let Some(fault) = outside {
         return Err(fault.by(&entry.name));
@@ -115,8 +123,6 @@ fn individual<'b>(
     leaf::usage(leaf).map_err(|fault| fault.by(&entry.name))?;
     Ok(certificate)
 }
-#[derive(serde::Serialize)]
-pub struct Expl;
-impl std::fmt::Display for Expl { fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result { Ok(()) } }
-impl Expl { pub fn is_accepted(&self) -> bool { true } }
-pub fn explain(_c: &[CertificateDer<'_>], _b: &Book, _n: Timestamp) -> Expl { Expl }
+
+#[cfg(test)]
+mod tests;

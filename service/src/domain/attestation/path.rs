@@ -14,17 +14,18 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firsthop_protocol::{ErrorCode, Timestamp};
+use firsthop_protocol::{RegistrationId, Timestamp};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::certificate::X509Certificate;
 
 use super::anchors::{AnchorIndex, Candidate};
 use super::chain::{Chain, is_self_issued};
-use super::fault::{Fault, Place, outside_validity};
+use super::fault::{Fault, Place};
+use super::name;
 use super::presented::{self, Validity};
 use super::signature::{self, Signature};
-use super::{leaf, name};
+use super::verdict::{Path, not_signed, unsupported_signature};
 use crate::domain::enrollment::Enrollment;
 
 /// Most enrolled certificates of one name that are tried as the issuer of one certificate. With key ids there is only one.
@@ -44,7 +45,7 @@ pub(super) struct Found<'b> {
 }
 
 /// Finds the group that decides, and asks it.
-pub(super) fn find<'b>(chain: &Chain<'_>, anchors: &'b AnchorIndex, now: Timestamp) -> Result<Found<'b>, Fault> {
+pub(super) fn find<'b>(chain: &Chain<'_>, id: &RegistrationId, anchors: &'b AnchorIndex, now: Timestamp) -> Result<Found<'b>, Box<Fault>> {
     let leaf_der = chain.der(0).ok_or_else(|| chain.not_enrolled(Place::Chain))?;
     let leaf = chain.leaf()?;
     let end_entity = EndEntityCert::try_from(leaf_der)
@@ -53,11 +54,12 @@ pub(super) fn find<'b>(chain: &Chain<'_>, anchors: &'b AnchorIndex, now: Timesta
     if end_entity.subject() != presented::name_content(leaf.subject()) {
         return Err(Fault::bad("B2", Place::Certificate(0), "certificate's subject cannot be read without doubt"));
     }
-    Walk { chain, anchors, now, end_entity: &end_entity, tries: Cell::new(0) }.run()
+    Walk { chain, id, anchors, now, end_entity: &end_entity, tries: Cell::new(0) }.run()
 }
 
 struct Walk<'a, 'c, 'b> {
     chain: &'a Chain<'c>,
+    id: &'a RegistrationId,
     anchors: &'b AnchorIndex,
     now: Timestamp,
     end_entity: &'a EndEntityCert<'a>,
@@ -75,20 +77,20 @@ enum Attempt<'b> {
     /// It did not sign. Another may have.
     Foreign,
     /// It did, but further down a certificate was not signed by the one above it.
-    Broken(Fault),
+    Broken(Box<Fault>),
     /// It did, and so its group decides.
-    Decided(Result<Found<'b>, Fault>),
+    Decided(Result<Found<'b>, Box<Fault>>),
 }
 
 /// What looking for enrolled issuers of a path's last certificate led to.
 enum Level<'b> {
     None,
-    Broken(Fault),
-    Decided(Result<Found<'b>, Fault>),
+    Broken(Box<Fault>),
+    Decided(Result<Found<'b>, Box<Fault>>),
 }
 
 impl<'b> Walk<'_, '_, 'b> {
-    fn run(&self) -> Result<Found<'b>, Fault> {
+    fn run(&self) -> Result<Found<'b>, Box<Fault>> {
         let mut steps = vec![Step { at: 0, below: None }];
         let mut broken = None;
         let mut looked_up = String::new();
@@ -107,7 +109,7 @@ impl<'b> Walk<'_, '_, 'b> {
             next += 1;
         }
         if let Some(fault) = broken {
-            return Err(fault);
+            return Err(fault.detail(looked_up));
         }
         let unreadable = (1..self.chain.len()).find_map(|at| Some((at, self.chain.unreadable(at)?)));
         if let Some((at, error)) = unreadable {
@@ -147,17 +149,35 @@ impl<'b> Walk<'_, '_, 'b> {
             if steps.iter().any(|step| step.at == at) {
                 continue;
             }
-            if self.chain.certificate(at).is_some_and(|issuer| may_have_issued(issuer, cert)) {
+            if self.chain.certificate(at).is_some_and(|issuer| names_as_issuer(cert, issuer)) {
                 steps.push(Step { at, below: Some(below) });
             }
         }
     }
 
-    fn level(&self, path: &[usize]) -> Result<Level<'b>, Fault> {
+    fn level(&self, path: &[usize]) -> Result<Level<'b>, Box<Fault>> {
         let Some(top) = path.last().and_then(|at| self.chain.certificate(*at)) else { return Ok(Level::None) };
-        let candidates = self.anchors.candidates(presented::name_content(top.issuer()), presented::authority_key_id(top));
-        let mut decided: Option<(&Arc<Enrollment>, Fault)> = None;
-        for candidate in candidates.take(MAX_TRIES_PER_LEVEL) {
+        let issuer = presented::name_content(top.issuer());
+        let named = self.anchors.candidates(issuer, presented::authority_key_id(top)).take(MAX_TRIES_PER_LEVEL);
+        match self.ask(path, top, named)? {
+            Level::None => {}
+            level => return Ok(level),
+        }
+        // A key id is only a hint. Where the issuer's certificate was sent, its key shows whether the walk would pass an enrolled CA.
+        let sent = (1..self.chain.len()).filter_map(|at| self.chain.certificate(at)).filter(|sent| names_as_issuer(top, sent));
+        let passed = sent.flat_map(|sent| self.anchors.with_key(issuer, presented::key_content(sent)));
+        self.ask(path, top, passed.take(MAX_TRIES_PER_LEVEL))
+    }
+
+    /// Tries the candidates in turn, until one of them turns out to be the issuer.
+    fn ask(
+        &self,
+        path: &[usize],
+        top: &X509Certificate<'_>,
+        candidates: impl Iterator<Item = Candidate<'b>>,
+    ) -> Result<Level<'b>, Box<Fault>> {
+        let mut decided: Option<(&Arc<Enrollment>, Box<Fault>)> = None;
+        for candidate in candidates {
             // After a group has decided, only its own other certificate can change its mind: the same CA, renewed with the same key.
             if decided.as_ref().is_some_and(|(enrollment, _)| !Arc::ptr_eq(enrollment, candidate.enrollment)) {
                 continue;
@@ -172,7 +192,7 @@ impl<'b> Walk<'_, '_, 'b> {
         Ok(decided.map_or(Level::None, |(_, fault)| Level::Decided(Err(fault))))
     }
 
-    fn attempt(&self, path: &[usize], top: &X509Certificate<'_>, candidate: Candidate<'b>) -> Result<Attempt<'b>, Fault> {
+    fn attempt(&self, path: &[usize], top: &X509Certificate<'_>, candidate: Candidate<'b>) -> Result<Attempt<'b>, Box<Fault>> {
         self.tries.set(self.tries.get() + 1);
         if self.tries.get() > MAX_TRIES {
             let message = "the certificates sent can be put together in too many ways; send one chain, in order";
@@ -182,8 +202,9 @@ impl<'b> Walk<'_, '_, 'b> {
         if path.len() > 2 && self.signed_by(top, candidate) == Signature::Foreign {
             return Ok(Attempt::Foreign);
         }
+        let judged = Path { chain: self.chain, id: self.id, now: self.now, certificates: path, candidate };
         let error = match self.validate(path, candidate) {
-            Ok(()) => return Ok(Attempt::Decided(self.accept(path, candidate))),
+            Ok(()) => return Ok(Attempt::Decided(self.accept(&judged))),
             Err(error) => error,
         };
         if path.len() == 1 && matches!(error, webpki::Error::InvalidSignatureForPublicKey) {
@@ -204,7 +225,12 @@ impl<'b> Walk<'_, '_, 'b> {
                 Signature::Unsupported => return Ok(Attempt::Decided(Err(unsupported_signature(self.chain, Some(lower))))),
             }
         }
-        Ok(Attempt::Decided(Err(self.refuse(path, candidate, &error))))
+        Ok(Attempt::Decided(Err(judged.refuse(&error))))
+    }
+
+    fn accept(&self, judged: &Path<'_, '_, 'b>) -> Result<Found<'b>, Box<Fault>> {
+        let validity = judged.accept()?;
+        Ok(Found { candidate: judged.candidate, validity, path: judged.certificates.to_vec(), tries: self.tries.get() })
     }
 
     fn signed_by(&self, cert: &X509Certificate<'_>, candidate: Candidate<'_>) -> Signature {
@@ -221,104 +247,6 @@ impl<'b> Walk<'_, '_, 'b> {
             .verify_for_usage(signature::ALGORITHMS.all, anchors, &intermediates, now, KeyUsage::client_auth(), None, None)
             .map(drop)
     }
-
-    /// The rules that webpki leaves to us, for a path that it accepts.
-    fn accept(&self, path: &[usize], candidate: Candidate<'b>) -> Result<Found<'b>, Fault> {
-        let name = &candidate.enrollment.name;
-        refuse_disabled(candidate.enrollment)?;
-        let leaf = self.chain.leaf()?;
-        leaf::usage(leaf).map_err(|fault| fault.by(name))?;
-        let mut validity = candidate.certificate.validity();
-        let what = || format!("the CA certificate that issued it ({})", candidate.certificate.subject());
-        if let Some(fault) = outside_validity(validity, self.now, what, Place::Enrollment) {
-            return Err(fault.by(name));
-        }
-        self.judge_intermediates(path, candidate).map_err(|fault| fault.by(name))?;
-        for at in path {
-            if let Some(cert) = self.chain.certificate(*at) {
-                validity = validity.and(Validity::of(cert));
-            }
-        }
-        Ok(Found { candidate, validity, path: path.to_vec(), tries: self.tries.get() })
-    }
-
-    /// The anchor's path length, and key usage of the certificates between it and the device's.
-    fn judge_intermediates(&self, path: &[usize], candidate: Candidate<'_>) -> Result<(), Fault> {
-        let between = path.len().saturating_sub(1);
-        if let Some(limit) = candidate.anchor.path_len.filter(|limit| u32::try_from(between).map_or(true, |between| between > *limit)) {
-            let message = format!(
-                "{between} CA certificates stand between the device's and the enrolled {}, which allows {limit} (pathLenConstraint)",
-                candidate.certificate.subject(),
-            );
-            return Err(Fault::bad("B3", Place::Enrollment, message));
-        }
-        for at in path.iter().copied().skip(1) {
-            let Some(cert) = self.chain.certificate(at) else { continue };
-            let allowed = cert.key_usage().map(|usage| usage.is_none_or(|usage| usage.value.key_cert_sign()));
-            if !allowed.unwrap_or(false) {
-                let message = format!("{} may not sign certificates (keyCertSign is missing in its key usage)", self.chain.describe(at));
-                return Err(Fault::bad("B3", Place::Certificate(at), message));
-            }
-        }
-        Ok(())
-    }
-
-    /// The fault of a path that webpki refuses, though its signatures are genuine.
-    fn refuse(&self, path: &[usize], candidate: Candidate<'_>, error: &webpki::Error) -> Fault {
-        if let Err(fault) = refuse_disabled(candidate.enrollment) {
-            return fault;
-        }
-        let fault = self.first_fault(path).unwrap_or_else(|| {
-            let (place, message) = match error {
-                webpki::Error::PathLenConstraintViolated => {
-                    (Place::Chain, "more CA certificates stand below one of those sent than it allows (pathLenConstraint)".to_owned())
-                }
-                webpki::Error::NameConstraintViolation => {
-                    (Place::Certificate(0), "a name in the certificate is outside the name constraints of a CA above it".to_owned())
-                }
-                other => (Place::Chain, format!("the certificates sent are not a valid path: {other}")),
-            };
-            Fault::bad("B3", place, message)
-        });
-        Fault { detail: format!("path validation: {error:?}"), ..fault }.by(&candidate.enrollment.name)
-    }
-
-    /// The first certificate of the path with a fault of its own. Wording only: that the path is refused is decided.
-    fn first_fault(&self, path: &[usize]) -> Option<Fault> {
-        path.iter().copied().find_map(|at| {
-            let cert = self.chain.certificate(at)?;
-            let place = Place::Certificate(at);
-            let what = || self.chain.describe(at);
-            let is_ca = cert.basic_constraints().ok().flatten().is_some_and(|constraints| constraints.value.ca);
-            if at == 0 && is_ca {
-                return Some(Fault::bad("B3", place, "certificate is a CA certificate; a device needs one of its own (CA:false)"));
-            }
-            if at != 0 && !is_ca {
-                return Some(Fault::bad("B3", place, format!("{} is not a CA certificate", what())));
-            }
-            if let Some(fault) = outside_validity(Validity::of(cert), self.now, what, place) {
-                return Some(fault);
-            }
-            if at == 0 {
-                return leaf::usage(cert).err();
-            }
-            if let Err(fault) = leaf::refuse_unknown_critical(cert, place) {
-                return Some(Fault { message: format!("{}: {}", what(), fault.message), ..fault });
-            }
-            let usage = cert.extended_key_usage().ok().flatten();
-            usage.filter(|usage| !usage.value.client_auth).map(|_| {
-                let message = format!("{} may not issue certificates for client authentication (its extended key usage)", what());
-                Fault::bad("B3", place, message)
-            })
-        })
-    }
-}
-
-pub(super) fn refuse_disabled(enrollment: &Enrollment) -> Result<(), Fault> {
-    if enrollment.enabled {
-        return Ok(());
-    }
-    Err(Fault::new(ErrorCode::Disabled, "B1", Place::Enrollment, "the enrollment of this device is disabled").by(&enrollment.name))
 }
 
 fn path_to(steps: &[Step], last: usize) -> Vec<usize> {
@@ -328,24 +256,8 @@ fn path_to(steps: &[Step], last: usize) -> Vec<usize> {
     path
 }
 
-fn may_have_issued(issuer: &X509Certificate<'_>, cert: &X509Certificate<'_>) -> bool {
+fn names_as_issuer(cert: &X509Certificate<'_>, issuer: &X509Certificate<'_>) -> bool {
     issuer.subject().as_raw() == cert.issuer().as_raw()
-        && match (presented::subject_key_id(issuer), presented::authority_key_id(cert)) {
-            (Some(own), Some(named)) => own == named,
-            _ => true,
-        }
-}
-
-fn not_signed(chain: &Chain<'_>, lower: usize, upper: usize) -> Fault {
-    let message = format!("{} was not signed by {}, although it names it as its issuer", chain.describe(lower), chain.describe(upper));
-    Fault::bad("B3", Place::Issuer(lower), message)
-}
-
-fn unsupported_signature(chain: &Chain<'_>, at: Option<usize>) -> Fault {
-    let at = at.unwrap_or_default();
-    let algorithm = chain.certificate(at).map(|cert| cert.signature_algorithm.algorithm.to_id_string()).unwrap_or_default();
-    let message = format!("{} is signed with an algorithm that is not accepted ({algorithm})", chain.describe(at));
-    Fault::bad("B3", Place::Certificate(at), message)
 }
 
 fn hex(bytes: &[u8]) -> String {

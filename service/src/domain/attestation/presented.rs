@@ -17,7 +17,7 @@ use x509_parser::x509::X509Name;
 /// The certificate, or why it cannot be read.
 pub(super) fn read<'a>(der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, String> {
     match X509Certificate::from_der(der.as_ref()) {
-        Ok((rest, cert)) if rest.is_empty() => Ok(cert),
+        Ok(([], cert)) => Ok(cert),
         Ok((rest, _)) => Err(format!("{} bytes follow the certificate", rest.len())),
         Err(error) => Err(super::name::shown(&error.to_string())),
     }
@@ -36,10 +36,6 @@ impl Validity {
         let validity = cert.validity();
         // The second named by notAfter still belongs to the period.
         Self { from: at(validity.not_before.timestamp()), until: at(validity.not_after.timestamp().saturating_add(1)) }
-    }
-
-    pub(super) fn contains(self, now: Timestamp) -> bool {
-        self.from <= now && now < self.until
     }
 
     /// The time in which both are valid.
@@ -78,6 +74,11 @@ pub(super) fn second(at: Timestamp) -> String {
 /// The name's DER without its outer tag and length, which is how path validation keeps it.
 pub(super) fn name_content<'a>(name: &X509Name<'a>) -> &'a [u8] {
     super::signature::content(name.as_raw()).unwrap_or_default()
+}
+
+/// The public key's DER without its outer tag and length.
+pub(super) fn key_content<'a>(cert: &X509Certificate<'a>) -> &'a [u8] {
+    super::signature::content(cert.tbs_certificate.subject_pki.raw).unwrap_or_default()
 }
 
 pub(super) fn subject_key_id<'a>(cert: &X509Certificate<'a>) -> Option<&'a [u8]> {

@@ -4,8 +4,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use rumqttd::protocol::{self as wire, Protocol};
 
 use super::{
-    Ack, AckReason, Connect, ConnectProperties, DecodeError, Disconnect, DisconnectReason, Filter,
-    Packet, Publish, PublishProperties, QoS, RetainHandling, Subscribe, Unsubscribe, Version, Will,
+    Ack, AckReason, Connect, ConnectProperties, DecodeError, Disconnect, DisconnectReason, Filter, Packet, Publish,
+    PublishProperties, QoS, RetainHandling, Subscribe, Unsubscribe, Version, Will,
     error::DecodeReason,
     frame::{self, Header, Kind},
     guard::{self, Shape},
@@ -24,12 +24,7 @@ impl Decoder {
     /// Limits are bytes of a whole packet; `max_connect` holds until a CONNECT has passed, because
     /// until then anyone may be talking.
     pub fn new(max_connect: usize, max_packet: usize) -> Self {
-        Self {
-            max_connect,
-            max_packet,
-            version: None,
-            failed: None,
-        }
+        Self { max_connect, max_packet, version: None, failed: None }
     }
 
     /// The version of the CONNECT, known even when the rest of that packet was refused.
@@ -59,11 +54,7 @@ impl Decoder {
     }
 
     fn next(&mut self, buf: &mut BytesMut) -> Result<Option<Packet>, DecodeError> {
-        let limit = if self.version.is_some() {
-            self.max_packet
-        } else {
-            self.max_connect
-        };
+        let limit = if self.version.is_some() { self.max_packet } else { self.max_connect };
         let Some(header) = frame::read(buf, self.version, limit)? else {
             return Ok(None);
         };
@@ -75,30 +66,20 @@ impl Decoder {
         let body = frame.get(header.header_len..).unwrap_or_default();
 
         let version = match (kind, self.version) {
-            (Kind::Connect, _) | (_, None) => {
-                guard::sniff(body).map_err(|fault| fault.in_packet(kind))?
-            }
+            (Kind::Connect, _) | (_, None) => guard::sniff(body).map_err(|fault| fault.in_packet(kind))?,
             (_, Some(version)) => version,
         };
         self.version.get_or_insert(version);
-        let shape = guard::check(kind, header.flags, version, body)
-            .map_err(|fault| fault.in_packet(kind))?;
+        let shape = guard::check(kind, header.flags, version, body).map_err(|fault| fault.in_packet(kind))?;
         // A copy: the session may keep it, the read buffer should not be kept with it.
-        let password = shape
-            .password
-            .clone()
-            .and_then(|range| body.get(range))
-            .map(Bytes::copy_from_slice);
+        let password = shape.password.clone().and_then(|range| body.get(range)).map(Bytes::copy_from_slice);
 
         let rewritten = rewrite(kind, version, body, &shape);
         let packet = read(version, rewritten.unwrap_or(frame))
             .map_err(|error| kind.error(DecodeReason::Malformed, detail(error)))?;
         match from_wire(packet, version, &header, &shape, password) {
             Some(packet) => Ok(Some(packet)),
-            None => Err(kind.error(
-                DecodeReason::ProtocolError,
-                "only a server sends this packet",
-            )),
+            None => Err(kind.error(DecodeReason::ProtocolError, "only a server sends this packet")),
         }
     }
 }
@@ -108,9 +89,7 @@ fn rewrite(kind: Kind, version: Version, body: &[u8], shape: &Shape) -> Option<B
     match (kind, version, body) {
         // A reason without a property length is legal, and what mosquitto_sub -W sends; the reader
         // would swallow it and wait for more.
-        (Kind::Disconnect, Version::V5, &[reason]) => {
-            Some(BytesMut::from(&[0xE0, 2, reason, 0][..]))
-        }
+        (Kind::Disconnect, Version::V5, &[reason]) => Some(BytesMut::from(&[0xE0, 2, reason, 0][..])),
         // The readers demand UTF-8 of a password, which is binary: they see a CONNECT without one.
         (Kind::Connect, ..) => {
             let password = shape.password.as_ref()?;
@@ -124,9 +103,7 @@ fn without_password(body: &[u8], password_at: usize) -> BytesMut {
     /// Protocol name (6) and level (1) come before the connect flags.
     const FLAGS_AT: usize = 7;
     // The password is the last field; two bytes of length precede it.
-    let kept = body
-        .get(..password_at.saturating_sub(2))
-        .unwrap_or_default();
+    let kept = body.get(..password_at.saturating_sub(2)).unwrap_or_default();
     let mut frame = BytesMut::with_capacity(kept.len() + 5);
     frame.put_u8(0x10);
     let mut rest = kept.len();
@@ -155,9 +132,7 @@ fn detail(error: wire::Error) -> &'static str {
     match error {
         // The whole frame was there: it ends inside a field.
         wire::Error::InsufficientBytes(_) => "a field reaches beyond the end of the packet",
-        wire::Error::InvalidReason(_) | wire::Error::InvalidConnectReturnCode(_) => {
-            "an unknown reason code"
-        }
+        wire::Error::InvalidReason(_) | wire::Error::InvalidConnectReturnCode(_) => "an unknown reason code",
         wire::Error::PayloadRequired => "a body is missing",
         _ => "the reader refused it",
     }
@@ -171,10 +146,7 @@ fn from_wire(
     shape: &Shape,
     password: Option<Bytes>,
 ) -> Option<Packet> {
-    let ack = |reason| Ack {
-        pkid: shape.pkid,
-        reason,
-    };
+    let ack = |reason| Ack { pkid: shape.pkid, reason };
     Some(match packet {
         wire::Packet::Connect(connect, properties, will, will_properties, login) => {
             Packet::Connect(Box::new(Connect {
@@ -183,16 +155,12 @@ fn from_wire(
                 clean: connect.clean_session,
                 keep_alive: connect.keep_alive,
                 // rumqttd does not tell an empty user name from none.
-                user_name: shape
-                    .has_user_name
-                    .then(|| login.map(|login| login.username).unwrap_or_default()),
+                user_name: shape.has_user_name.then(|| login.map(|login| login.username).unwrap_or_default()),
                 password,
                 will: will.map(|will| from_will(will, will_properties)),
                 properties: match version {
                     Version::V311 => None,
-                    Version::V5 => Some(Box::new(
-                        properties.map(from_connect_properties).unwrap_or_default(),
-                    )),
+                    Version::V5 => Some(Box::new(properties.map(from_connect_properties).unwrap_or_default())),
                 },
             }))
         }
@@ -206,32 +174,22 @@ fn from_wire(
             payload: publish.payload,
             properties: properties.map(from_publish_properties).map(Box::new),
         }),
-        wire::Packet::PubAck(puback, _) => {
-            Packet::PubAck(ack(AckReason::from_puback(puback.reason)))
-        }
-        wire::Packet::PubRec(pubrec, _) => {
-            Packet::PubRec(ack(AckReason::from_pubrec(pubrec.reason)))
-        }
-        wire::Packet::PubRel(pubrel, _) => {
-            Packet::PubRel(ack(AckReason::from_pubrel(pubrel.reason)))
-        }
-        wire::Packet::PubComp(pubcomp, _) => {
-            Packet::PubComp(ack(AckReason::from_pubcomp(pubcomp.reason)))
-        }
+        wire::Packet::PubAck(puback, _) => Packet::PubAck(ack(AckReason::from_puback(puback.reason))),
+        wire::Packet::PubRec(pubrec, _) => Packet::PubRec(ack(AckReason::from_pubrec(pubrec.reason))),
+        wire::Packet::PubRel(pubrel, _) => Packet::PubRel(ack(AckReason::from_pubrel(pubrel.reason))),
+        wire::Packet::PubComp(pubcomp, _) => Packet::PubComp(ack(AckReason::from_pubcomp(pubcomp.reason))),
         wire::Packet::Subscribe(subscribe, properties) => Packet::Subscribe(Subscribe {
             pkid: subscribe.pkid,
             filters: subscribe.filters.into_iter().map(from_filter).collect(),
             identifier: properties.and_then(|properties| properties.id?.try_into().ok()),
         }),
-        wire::Packet::Unsubscribe(unsubscribe, _) => Packet::Unsubscribe(Unsubscribe {
-            pkid: unsubscribe.pkid,
-            filters: unsubscribe.filters,
-        }),
+        wire::Packet::Unsubscribe(unsubscribe, _) => {
+            Packet::Unsubscribe(Unsubscribe { pkid: unsubscribe.pkid, filters: unsubscribe.filters })
+        }
         wire::Packet::PingReq(_) => Packet::PingReq,
         wire::Packet::Disconnect(disconnect, properties) => {
-            let (session_expiry_interval, reason_string) = properties.map_or((None, None), |it| {
-                (it.session_expiry_interval, it.reason_string)
-            });
+            let (session_expiry_interval, reason_string) =
+                properties.map_or((None, None), |it| (it.session_expiry_interval, it.reason_string));
             Packet::Disconnect(Disconnect {
                 reason: DisconnectReason::from_wire(disconnect.reason_code),
                 session_expiry_interval,
@@ -257,19 +215,14 @@ fn from_will(will: wire::LastWill, properties: Option<wire::LastWillProperties>)
         payload: Bytes::copy_from_slice(&will.message),
         qos: QoS::from_wire(will.qos),
         retain: will.retain,
-        delay_interval: properties
-            .as_ref()
-            .and_then(|it| it.delay_interval)
-            .unwrap_or(0),
+        delay_interval: properties.as_ref().and_then(|it| it.delay_interval).unwrap_or(0),
         properties: properties.map(|it| {
             Box::new(PublishProperties {
                 payload_format_indicator: it.payload_format_indicator,
                 message_expiry_interval: it.message_expiry_interval,
                 content_type: it.content_type,
                 response_topic: it.response_topic,
-                correlation_data: it
-                    .correlation_data
-                    .map(|data| Bytes::copy_from_slice(&data)),
+                correlation_data: it.correlation_data.map(|data| Bytes::copy_from_slice(&data)),
                 user_properties: it.user_properties,
                 subscription_identifiers: Vec::new(),
             })
@@ -297,9 +250,7 @@ fn from_publish_properties(properties: wire::PublishProperties) -> PublishProper
         content_type: properties.content_type,
         response_topic: properties.response_topic,
         // Short, and often kept beside a request: it may not hold on to the read buffer.
-        correlation_data: properties
-            .correlation_data
-            .map(|data| Bytes::copy_from_slice(&data)),
+        correlation_data: properties.correlation_data.map(|data| Bytes::copy_from_slice(&data)),
         user_properties: properties.user_properties,
         subscription_identifiers: Vec::new(),
     }

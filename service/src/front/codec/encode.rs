@@ -8,8 +8,8 @@ use bytes::{BufMut, BytesMut};
 use rumqttd::protocol::{self as wire, Protocol};
 
 use super::{
-    AckReply, ConnAck, ConnAckProperties, Connect, DisconnectReason, DisconnectReply, EncodeError,
-    Problem, Publish, PublishProperties, QoS, Reply, SubAck, UnsubAck, Version,
+    AckReply, ConnAck, ConnAckProperties, Connect, DisconnectReason, DisconnectReply, EncodeError, Problem, Publish,
+    PublishProperties, QoS, Reply, SubAck, UnsubAck, Version,
 };
 
 /// Writes packets as one client wants them.
@@ -23,11 +23,7 @@ pub struct Encoder {
 impl Encoder {
     /// For a client that has said nothing but its version.
     pub fn new(version: Version) -> Self {
-        Self {
-            version,
-            max_packet: usize::MAX,
-            problem_information: true,
-        }
+        Self { version, max_packet: usize::MAX, problem_information: true }
     }
 
     /// For a client that has sent its CONNECT, with the limits it named there.
@@ -49,23 +45,15 @@ impl Encoder {
     /// Appends the packet and answers how many bytes it took: 0 for what the version cannot say
     /// (a DISCONNECT to 3.1.1). On an error nothing was appended.
     pub fn encode(&self, reply: &Reply, out: &mut BytesMut) -> Result<usize, EncodeError> {
-        let may_explain =
-            self.problem_information || matches!(reply, Reply::ConnAck(_) | Reply::Disconnect(_));
+        let may_explain = self.problem_information || matches!(reply, Reply::ConnAck(_) | Reply::Disconnect(_));
         match self.write(reply, may_explain, out) {
             // An explanation may not make a packet larger than the client takes.
-            Err(EncodeError::TooLarge { .. }) if may_explain && explains(reply) => {
-                self.write(reply, false, out)
-            }
+            Err(EncodeError::TooLarge { .. }) if may_explain && explains(reply) => self.write(reply, false, out),
             result => result,
         }
     }
 
-    fn write(
-        &self,
-        reply: &Reply,
-        explain: bool,
-        out: &mut BytesMut,
-    ) -> Result<usize, EncodeError> {
+    fn write(&self, reply: &Reply, explain: bool, out: &mut BytesMut) -> Result<usize, EncodeError> {
         let packet = reply.name();
         check(reply, explain && self.version == Version::V5)?;
         let start = out.len();
@@ -85,11 +73,7 @@ impl Encoder {
         let size = out.len() - start;
         let result = match written {
             Err(_) => Err(EncodeError::Refused { packet }),
-            Ok(_) if size > self.max_packet => Err(EncodeError::TooLarge {
-                packet,
-                size,
-                limit: self.max_packet,
-            }),
+            Ok(_) if size > self.max_packet => Err(EncodeError::TooLarge { packet, size, limit: self.max_packet }),
             Ok(_) => Ok(size),
         };
         if result.is_err() {
@@ -111,9 +95,7 @@ fn explains(reply: &Reply) -> bool {
 fn problem(reply: &Reply) -> Option<&Problem> {
     match reply {
         Reply::ConnAck(it) => it.properties.problem.as_deref(),
-        Reply::PubAck(it) | Reply::PubRec(it) | Reply::PubRel(it) | Reply::PubComp(it) => {
-            it.problem.as_deref()
-        }
+        Reply::PubAck(it) | Reply::PubRec(it) | Reply::PubRel(it) | Reply::PubComp(it) => it.problem.as_deref(),
         Reply::SubAck(it) => it.problem.as_deref(),
         Reply::UnsubAck(it) => it.problem.as_deref(),
         Reply::Disconnect(it) => it.problem.as_deref(),
@@ -126,29 +108,20 @@ fn check(reply: &Reply, explain: bool) -> Result<(), EncodeError> {
     let packet = reply.name();
     let fits = |field: &'static str, size: usize| match u16::try_from(size) {
         Ok(_) => Ok(()),
-        Err(_) => Err(EncodeError::FieldTooLong {
-            packet,
-            field,
-            size,
-        }),
+        Err(_) => Err(EncodeError::FieldTooLong { packet, field, size }),
     };
     let all_fit = |pairs: &[(String, String)]| {
         pairs.iter().try_for_each(|(name, value)| {
             fits("user property", name.len()).and_then(|()| fits("user property", value.len()))
         })
     };
-    let text_fits =
-        |field, text: &Option<String>| fits(field, text.as_ref().map_or(0, String::len));
+    let text_fits = |field, text: &Option<String>| fits(field, text.as_ref().map_or(0, String::len));
     let has_id = |pkid| match pkid {
         0 => Err(EncodeError::PacketIdZero { packet }),
         _ => Ok(()),
     };
     let answers = |empty| {
-        if empty {
-            Err(EncodeError::NoReasons { packet })
-        } else {
-            Ok(())
-        }
+        if empty { Err(EncodeError::NoReasons { packet }) } else { Ok(()) }
     };
 
     match reply {
@@ -165,10 +138,7 @@ fn check(reply: &Reply, explain: bool) -> Result<(), EncodeError> {
             if let Some(it) = &it.properties {
                 text_fits("content type", &it.content_type)?;
                 text_fits("response topic", &it.response_topic)?;
-                fits(
-                    "correlation data",
-                    it.correlation_data.as_ref().map_or(0, |data| data.len()),
-                )?;
+                fits("correlation data", it.correlation_data.as_ref().map_or(0, |data| data.len()))?;
                 all_fit(&it.user_properties)?;
             }
         }
@@ -216,70 +186,41 @@ fn to_v5(reply: &Reply, explain: bool) -> wire::Packet {
     let version = Version::V5;
     let problem = if explain { problem(reply) } else { None };
     let reason_string = problem.and_then(|it| it.reason_string.clone());
-    let user_properties = problem
-        .map(|it| it.user_properties.clone())
-        .unwrap_or_default();
+    let user_properties = problem.map(|it| it.user_properties.clone()).unwrap_or_default();
     let explained = reason_string.is_some() || !user_properties.is_empty();
     match reply {
         Reply::ConnAck(it) => wire::Packet::ConnAck(
             connack(it, version),
-            Some(connack_properties(
-                &it.properties,
-                reason_string,
-                user_properties,
-            )),
+            Some(connack_properties(&it.properties, reason_string, user_properties)),
         ),
-        Reply::Publish(it) => wire::Packet::Publish(
-            publish(it),
-            it.properties.as_deref().map(publish_properties),
-        ),
+        Reply::Publish(it) => wire::Packet::Publish(publish(it), it.properties.as_deref().map(publish_properties)),
         Reply::PubAck(it) => wire::Packet::PubAck(
             puback(it),
-            explained.then_some(wire::PubAckProperties {
-                reason_string,
-                user_properties,
-            }),
+            explained.then_some(wire::PubAckProperties { reason_string, user_properties }),
         ),
         Reply::PubRec(it) => wire::Packet::PubRec(
             pubrec(it),
-            explained.then_some(wire::PubRecProperties {
-                reason_string,
-                user_properties,
-            }),
+            explained.then_some(wire::PubRecProperties { reason_string, user_properties }),
         ),
         Reply::PubRel(it) => wire::Packet::PubRel(
             pubrel(it),
-            explained.then_some(wire::PubRelProperties {
-                reason_string,
-                user_properties,
-            }),
+            explained.then_some(wire::PubRelProperties { reason_string, user_properties }),
         ),
         Reply::PubComp(it) => wire::Packet::PubComp(
             pubcomp(it),
-            explained.then_some(wire::PubCompProperties {
-                reason_string,
-                user_properties,
-            }),
+            explained.then_some(wire::PubCompProperties { reason_string, user_properties }),
         ),
         Reply::SubAck(it) => wire::Packet::SubAck(
             suback(it, version),
-            explained.then_some(wire::SubAckProperties {
-                reason_string,
-                user_properties,
-            }),
+            explained.then_some(wire::SubAckProperties { reason_string, user_properties }),
         ),
         Reply::UnsubAck(it) => wire::Packet::UnsubAck(
             unsuback(it),
-            explained.then_some(wire::UnsubAckProperties {
-                reason_string,
-                user_properties,
-            }),
+            explained.then_some(wire::UnsubAckProperties { reason_string, user_properties }),
         ),
         Reply::PingResp => wire::Packet::PingResp(wire::PingResp),
         Reply::Disconnect(it) => wire::Packet::Disconnect(
-            wire::Disconnect {
-                reason_code: it.reason.to_wire(),
-            },
+            wire::Disconnect { reason_code: it.reason.to_wire() },
             (explained || it.server_reference.is_some()).then(|| wire::DisconnectProperties {
                 session_expiry_interval: None,
                 reason_string,
@@ -292,9 +233,10 @@ fn to_v5(reply: &Reply, explain: bool) -> wire::Packet {
 
 fn is_reason_alone(it: &DisconnectReply, explain: bool) -> bool {
     let explained = explain
-        && it.problem.as_ref().is_some_and(|problem| {
-            problem.reason_string.is_some() || !problem.user_properties.is_empty()
-        });
+        && it
+            .problem
+            .as_ref()
+            .is_some_and(|problem| problem.reason_string.is_some() || !problem.user_properties.is_empty());
     it.reason != DisconnectReason::Normal && !explained && it.server_reference.is_none()
 }
 
@@ -371,49 +313,27 @@ fn publish_properties(it: &PublishProperties) -> wire::PublishProperties {
 }
 
 fn puback(it: &AckReply) -> wire::PubAck {
-    wire::PubAck {
-        pkid: it.pkid,
-        reason: it.reason.to_puback(),
-    }
+    wire::PubAck { pkid: it.pkid, reason: it.reason.to_puback() }
 }
 
 fn pubrec(it: &AckReply) -> wire::PubRec {
-    wire::PubRec {
-        pkid: it.pkid,
-        reason: it.reason.to_pubrec(),
-    }
+    wire::PubRec { pkid: it.pkid, reason: it.reason.to_pubrec() }
 }
 
 fn pubrel(it: &AckReply) -> wire::PubRel {
-    wire::PubRel {
-        pkid: it.pkid,
-        reason: it.reason.to_pubrel(),
-    }
+    wire::PubRel { pkid: it.pkid, reason: it.reason.to_pubrel() }
 }
 
 fn pubcomp(it: &AckReply) -> wire::PubComp {
-    wire::PubComp {
-        pkid: it.pkid,
-        reason: it.reason.to_pubcomp(),
-    }
+    wire::PubComp { pkid: it.pkid, reason: it.reason.to_pubcomp() }
 }
 
 fn suback(it: &SubAck, version: Version) -> wire::SubAck {
-    let return_codes = it
-        .reasons
-        .iter()
-        .map(|reason| reason.to_wire(version))
-        .collect();
-    wire::SubAck {
-        pkid: it.pkid,
-        return_codes,
-    }
+    let return_codes = it.reasons.iter().map(|reason| reason.to_wire(version)).collect();
+    wire::SubAck { pkid: it.pkid, return_codes }
 }
 
 fn unsuback(it: &UnsubAck) -> wire::UnsubAck {
     let reasons = it.reasons.iter().map(|reason| reason.to_wire()).collect();
-    wire::UnsubAck {
-        pkid: it.pkid,
-        reasons,
-    }
+    wire::UnsubAck { pkid: it.pkid, reasons }
 }

@@ -55,9 +55,7 @@ impl DecodeError {
     pub fn disconnect_reason(&self) -> DisconnectReason {
         match self.reason {
             DecodeReason::Malformed => DisconnectReason::MalformedPacket,
-            DecodeReason::ProtocolError | DecodeReason::UnsupportedVersion { .. } => {
-                DisconnectReason::ProtocolError
-            }
+            DecodeReason::ProtocolError | DecodeReason::UnsupportedVersion { .. } => DisconnectReason::ProtocolError,
             DecodeReason::TooLarge { .. } => DisconnectReason::PacketTooLarge,
             DecodeReason::TopicAliasInvalid => DisconnectReason::TopicAliasInvalid,
             DecodeReason::TopicNameInvalid => DisconnectReason::TopicNameInvalid,
@@ -68,12 +66,8 @@ impl DecodeError {
     /// What a CONNACK says when the refused packet was the CONNECT itself.
     pub fn connect_reason(&self) -> ConnectReason {
         match self.reason {
-            DecodeReason::Malformed | DecodeReason::TopicFilterInvalid => {
-                ConnectReason::MalformedPacket
-            }
-            DecodeReason::ProtocolError | DecodeReason::TopicAliasInvalid => {
-                ConnectReason::ProtocolError
-            }
+            DecodeReason::Malformed | DecodeReason::TopicFilterInvalid => ConnectReason::MalformedPacket,
+            DecodeReason::ProtocolError | DecodeReason::TopicAliasInvalid => ConnectReason::ProtocolError,
             DecodeReason::TooLarge { .. } => ConnectReason::PacketTooLarge,
             DecodeReason::TopicNameInvalid => ConnectReason::TopicNameInvalid,
             DecodeReason::UnsupportedVersion { .. } => ConnectReason::UnsupportedProtocolVersion,
@@ -86,18 +80,10 @@ impl DecodeError {
 pub enum EncodeError {
     /// Larger than the client's Maximum Packet Size: a message for it is dropped, not an error.
     #[error("{packet} of {size} bytes is larger than the client's maximum packet size of {limit}")]
-    TooLarge {
-        packet: &'static str,
-        size: usize,
-        limit: usize,
-    },
+    TooLarge { packet: &'static str, size: usize, limit: usize },
     /// A text, a topic or correlation data above 65,535 bytes.
     #[error("{packet}: {field} of {size} bytes does not fit its 16-bit length")]
-    FieldTooLong {
-        packet: &'static str,
-        field: &'static str,
-        size: usize,
-    },
+    FieldTooLong { packet: &'static str, field: &'static str, size: usize },
     /// A QoS 1 or 2 message or an acknowledgement without packet id.
     #[error("{packet}: packet id 0")]
     PacketIdZero { packet: &'static str },

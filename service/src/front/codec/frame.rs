@@ -39,11 +39,7 @@ impl Kind {
     }
 
     pub(super) fn error(self, reason: DecodeReason, detail: &'static str) -> DecodeError {
-        DecodeError {
-            reason,
-            packet: self.name(),
-            detail,
-        }
+        DecodeError { reason, packet: self.name(), detail }
     }
 }
 
@@ -59,20 +55,13 @@ pub(super) struct Header {
 }
 
 /// Reads the fixed header at the front of `bytes`; `None` while it is incomplete.
-pub(super) fn read(
-    bytes: &[u8],
-    version: Option<Version>,
-    limit: usize,
-) -> Result<Option<Header>, DecodeError> {
+pub(super) fn read(bytes: &[u8], version: Option<Version>, limit: usize) -> Result<Option<Header>, DecodeError> {
     let Some((&first, rest)) = bytes.split_first() else {
         return Ok(None);
     };
     let kind = kind(first)?;
     if version.is_none() && kind != Kind::Connect {
-        return Err(kind.error(
-            DecodeReason::ProtocolError,
-            "the first packet is not a CONNECT",
-        ));
+        return Err(kind.error(DecodeReason::ProtocolError, "the first packet is not a CONNECT"));
     }
     let flags = first & 0x0F;
     check_flags(kind, flags)?;
@@ -85,32 +74,20 @@ pub(super) fn read(
         }
         // Clients that reserve space for the length are known in 3.1.1, which allows it.
         if version == Some(Version::V5) && at > 0 && byte == 0 {
-            return Err(kind.error(
-                DecodeReason::Malformed,
-                "the remaining length is encoded in more bytes than it needs",
-            ));
+            return Err(
+                kind.error(DecodeReason::Malformed, "the remaining length is encoded in more bytes than it needs")
+            );
         }
         let header_len = at + 2;
         let packet_len = header_len + remaining;
         if packet_len > limit {
-            let reason = DecodeReason::TooLarge {
-                announced: packet_len,
-                limit,
-            };
+            let reason = DecodeReason::TooLarge { announced: packet_len, limit };
             return Err(kind.error(reason, "the packet is larger than this connection may send"));
         }
-        return Ok(Some(Header {
-            kind,
-            flags,
-            header_len,
-            packet_len,
-        }));
+        return Ok(Some(Header { kind, flags, header_len, packet_len }));
     }
     if rest.len() >= 4 {
-        return Err(kind.error(
-            DecodeReason::Malformed,
-            "the remaining length takes more than four bytes",
-        ));
+        return Err(kind.error(DecodeReason::Malformed, "the remaining length takes more than four bytes"));
     }
     Ok(None)
 }
@@ -118,11 +95,7 @@ pub(super) fn read(
 /// rumqttd's reader panics on a CONNACK or UNSUBACK: types that only a server sends end here.
 fn kind(first: u8) -> Result<Kind, DecodeError> {
     let server_only = |packet| {
-        Err(DecodeError {
-            reason: DecodeReason::ProtocolError,
-            packet,
-            detail: "only a server sends this packet",
-        })
+        Err(DecodeError { reason: DecodeReason::ProtocolError, packet, detail: "only a server sends this packet" })
     };
     match first >> 4 {
         1 => Ok(Kind::Connect),
@@ -144,11 +117,9 @@ fn kind(first: u8) -> Result<Kind, DecodeError> {
             packet: "AUTH",
             detail: "enhanced authentication is not offered",
         }),
-        _ => Err(DecodeError {
-            reason: DecodeReason::Malformed,
-            packet: "packet",
-            detail: "packet type 0 is reserved",
-        }),
+        _ => {
+            Err(DecodeError { reason: DecodeReason::Malformed, packet: "packet", detail: "packet type 0 is reserved" })
+        }
     }
 }
 
@@ -159,9 +130,7 @@ fn check_flags(kind: Kind, flags: u8) -> Result<(), DecodeError> {
         Kind::Publish if flags & 0b1110 == 0b1000 => malformed("DUP is set at QoS 0"),
         Kind::Publish => Ok(()),
         Kind::PubRel | Kind::Subscribe | Kind::Unsubscribe if flags == 0b0010 => Ok(()),
-        Kind::PubRel | Kind::Subscribe | Kind::Unsubscribe => {
-            malformed("the reserved flag bits are not 0010")
-        }
+        Kind::PubRel | Kind::Subscribe | Kind::Unsubscribe => malformed("the reserved flag bits are not 0010"),
         _ if flags == 0 => Ok(()),
         _ => malformed("the reserved flag bits are not 0000"),
     }

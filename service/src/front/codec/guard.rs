@@ -54,15 +54,11 @@ pub(super) fn sniff(body: &[u8]) -> Result<Version, Fault> {
         (b"MQTT", 5) => Ok(Version::V5),
         // Bridges set the top bit of an old level; what comes after 5 will read an answer of 5.
         (b"MQTT", 6..=0x7F) => Err(Fault::new(
-            DecodeReason::UnsupportedVersion {
-                answer_in: Version::V5,
-            },
+            DecodeReason::UnsupportedVersion { answer_in: Version::V5 },
             "MQTT 3.1.1 (level 4) and 5 are spoken here; the client asks for a later one",
         )),
         _ => Err(Fault::new(
-            DecodeReason::UnsupportedVersion {
-                answer_in: Version::V311,
-            },
+            DecodeReason::UnsupportedVersion { answer_in: Version::V311 },
             "MQTT 3.1.1 (level 4) and 5 are spoken here; the client asks for another protocol",
         )),
     }
@@ -96,10 +92,7 @@ fn connect(walk: &mut Walk<'_>, version: Version) -> Result<Shape, Fault> {
         return Err(Fault::new(Malformed, "the reserved connect flag is set"));
     }
     if !will && has(0x38) {
-        return Err(Fault::new(
-            Malformed,
-            "will QoS or will retain without a will",
-        ));
+        return Err(Fault::new(Malformed, "will QoS or will retain without a will"));
     }
     if flags & 0x18 == 0x18 {
         return Err(Fault::new(Malformed, "will QoS 3 does not exist"));
@@ -128,11 +121,7 @@ fn connect(walk: &mut Walk<'_>, version: Version) -> Result<Shape, Fault> {
     } else {
         None
     };
-    Ok(Shape {
-        pkid: 0,
-        has_user_name: has(0x80),
-        password,
-    })
+    Ok(Shape { pkid: 0, has_user_name: has(0x80), password })
 }
 
 fn publish(walk: &mut Walk<'_>, flags: u8, version: Version) -> Result<Shape, Fault> {
@@ -144,10 +133,7 @@ fn publish(walk: &mut Walk<'_>, flags: u8, version: Version) -> Result<Shape, Fa
     }
     topic_name(topic)?;
     walk.take_rest();
-    Ok(Shape {
-        pkid,
-        ..Shape::default()
-    })
+    Ok(Shape { pkid, ..Shape::default() })
 }
 
 fn ack(walk: &mut Walk<'_>, version: Version) -> Result<Shape, Fault> {
@@ -159,10 +145,7 @@ fn ack(walk: &mut Walk<'_>, version: Version) -> Result<Shape, Fault> {
             properties::check(walk, Section::Ack)?;
         }
     }
-    Ok(Shape {
-        pkid,
-        ..Shape::default()
-    })
+    Ok(Shape { pkid, ..Shape::default() })
 }
 
 fn subscribe(walk: &mut Walk<'_>, version: Version) -> Result<Shape, Fault> {
@@ -181,31 +164,19 @@ fn subscribe(walk: &mut Walk<'_>, version: Version) -> Result<Shape, Fault> {
             Version::V5 => 0xC0,
         };
         if options & reserved != 0 {
-            return Err(Fault::new(
-                Malformed,
-                "reserved subscription options are set",
-            ));
+            return Err(Fault::new(Malformed, "reserved subscription options are set"));
         }
         if QoS::from_bits(options & 0x03).is_none() {
             return Err(Fault::new(Malformed, "QoS 3 does not exist"));
         }
         if options & 0x30 == 0x30 {
-            return Err(Fault::new(
-                ProtocolError,
-                "retain handling 3 does not exist",
-            ));
+            return Err(Fault::new(ProtocolError, "retain handling 3 does not exist"));
         }
         if options & 0x04 != 0 && filter.starts_with("$share/") {
-            return Err(Fault::new(
-                ProtocolError,
-                "no local on a shared subscription",
-            ));
+            return Err(Fault::new(ProtocolError, "no local on a shared subscription"));
         }
     }
-    Ok(Shape {
-        pkid,
-        ..Shape::default()
-    })
+    Ok(Shape { pkid, ..Shape::default() })
 }
 
 fn unsubscribe(walk: &mut Walk<'_>, version: Version) -> Result<Shape, Fault> {
@@ -219,10 +190,7 @@ fn unsubscribe(walk: &mut Walk<'_>, version: Version) -> Result<Shape, Fault> {
     while !walk.is_empty() {
         topic_filter(walk.text()?)?;
     }
-    Ok(Shape {
-        pkid,
-        ..Shape::default()
-    })
+    Ok(Shape { pkid, ..Shape::default() })
 }
 
 fn disconnect(walk: &mut Walk<'_>, version: Version) -> Result<Shape, Fault> {
@@ -230,10 +198,7 @@ fn disconnect(walk: &mut Walk<'_>, version: Version) -> Result<Shape, Fault> {
         match walk.u8()? {
             0x00 | 0x04 | 0x80..=0x83 | 0x90 | 0x93..=0x97 | 0x99 => {}
             _ => {
-                return Err(Fault::new(
-                    ProtocolError,
-                    "a reason code that a client has not",
-                ));
+                return Err(Fault::new(ProtocolError, "a reason code that a client has not"));
             }
         }
         if !walk.is_empty() {
@@ -282,10 +247,7 @@ impl<'a> Walk<'a> {
                 self.at += len;
                 Ok(taken)
             }
-            None => Err(Fault::new(
-                Malformed,
-                "a field reaches beyond the end of the packet",
-            )),
+            None => Err(Fault::new(Malformed, "a field reaches beyond the end of the packet")),
         }
     }
 

@@ -28,13 +28,11 @@ pub use decode::Decoder;
 pub use encode::{Encoder, encode};
 pub use error::{DecodeError, DecodeReason, EncodeError};
 pub use packet::{
-    Ack, Connect, ConnectProperties, Disconnect, Filter, Packet, Publish, PublishProperties, QoS,
-    RetainHandling, Subscribe, Unsubscribe, UserProperties, Will,
+    Ack, Connect, ConnectProperties, Disconnect, Filter, Packet, Publish, PublishProperties, QoS, RetainHandling,
+    Subscribe, Unsubscribe, UserProperties, Will,
 };
 pub use reason::{AckReason, ConnectReason, DisconnectReason, SubscribeReason, UnsubscribeReason};
-pub use reply::{
-    AckReply, ConnAck, ConnAckProperties, DisconnectReply, Problem, Reply, SubAck, UnsubAck,
-};
+pub use reply::{AckReply, ConnAck, ConnAckProperties, DisconnectReply, Problem, Reply, SubAck, UnsubAck};
 
 /// The protocol versions that the front door speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

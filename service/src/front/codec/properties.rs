@@ -79,11 +79,7 @@ const fn allowed(section: Section) -> &'static [u8] {
         Section::Ack => &[id::REASON_STRING, id::USER_PROPERTY],
         Section::Subscribe => &[id::SUBSCRIPTION_IDENTIFIER, id::USER_PROPERTY],
         Section::Unsubscribe => &[id::USER_PROPERTY],
-        Section::Disconnect => &[
-            id::SESSION_EXPIRY_INTERVAL,
-            id::REASON_STRING,
-            id::USER_PROPERTY,
-        ],
+        Section::Disconnect => &[id::SESSION_EXPIRY_INTERVAL, id::REASON_STRING, id::USER_PROPERTY],
     }
 }
 
@@ -95,41 +91,27 @@ pub(super) fn check(walk: &mut Walk<'_>, section: Section) -> Result<(), Fault> 
     while !walk.is_empty() {
         let property = walk.u8()?;
         if !allowed(section).contains(&property) {
-            return Err(Fault::new(
-                Malformed,
-                "a property that this packet does not have",
-            ));
+            return Err(Fault::new(Malformed, "a property that this packet does not have"));
         }
         let bit = 1_u64 << property;
         if seen & bit != 0 && property != id::USER_PROPERTY {
-            return Err(Fault::new(
-                ProtocolError,
-                "a property that may appear once appears twice",
-            ));
+            return Err(Fault::new(ProtocolError, "a property that may appear once appears twice"));
         }
         seen |= bit;
         check_value(&mut walk, property, section)?;
     }
     let has = |property: u8| seen & (1_u64 << property) != 0;
     if has(id::AUTHENTICATION_DATA) && !has(id::AUTHENTICATION_METHOD) {
-        return Err(Fault::new(
-            ProtocolError,
-            "authentication data without a method",
-        ));
+        return Err(Fault::new(ProtocolError, "authentication data without a method"));
     }
     Ok(())
 }
 
 fn check_value(walk: &mut Walk<'_>, property: u8, section: Section) -> Result<(), Fault> {
     match property {
-        id::PAYLOAD_FORMAT_INDICATOR
-        | id::REQUEST_PROBLEM_INFORMATION
-        | id::REQUEST_RESPONSE_INFORMATION => {
+        id::PAYLOAD_FORMAT_INDICATOR | id::REQUEST_PROBLEM_INFORMATION | id::REQUEST_RESPONSE_INFORMATION => {
             if walk.u8()? > 1 {
-                return Err(Fault::new(
-                    ProtocolError,
-                    "a property of 0 or 1 has another value",
-                ));
+                return Err(Fault::new(ProtocolError, "a property of 0 or 1 has another value"));
             }
         }
         id::MESSAGE_EXPIRY_INTERVAL | id::SESSION_EXPIRY_INTERVAL | id::WILL_DELAY_INTERVAL => {
@@ -150,32 +132,20 @@ fn check_value(walk: &mut Walk<'_>, property: u8, section: Section) -> Result<()
         }
         id::TOPIC_ALIAS => {
             walk.u16()?;
-            return Err(Fault::new(
-                TopicAliasInvalid,
-                "topic aliases are not offered",
-            ));
+            return Err(Fault::new(TopicAliasInvalid, "topic aliases are not offered"));
         }
         id::SUBSCRIPTION_IDENTIFIER => {
             let identifier = walk.varint()?;
             if section == Section::Publish {
-                return Err(Fault::new(
-                    ProtocolError,
-                    "a client sent a subscription identifier",
-                ));
+                return Err(Fault::new(ProtocolError, "a client sent a subscription identifier"));
             }
             if identifier == 0 {
-                return Err(Fault::new(
-                    ProtocolError,
-                    "the subscription identifier is 0",
-                ));
+                return Err(Fault::new(ProtocolError, "the subscription identifier is 0"));
             }
         }
         id::RESPONSE_TOPIC => {
             if text::topic_name(walk.text()?).is_err() {
-                return Err(Fault::new(
-                    ProtocolError,
-                    "the response topic is no topic name",
-                ));
+                return Err(Fault::new(ProtocolError, "the response topic is no topic name"));
             }
         }
         id::CONTENT_TYPE | id::AUTHENTICATION_METHOD | id::REASON_STRING => {

@@ -2,10 +2,7 @@
 //!
 //! A reply may carry everything MQTT 5 knows; the encoder leaves out what 3.1.1 cannot say.
 
-use super::{
-    AckReason, ConnectReason, DisconnectReason, Publish, SubscribeReason, UnsubscribeReason,
-    UserProperties,
-};
+use super::{AckReason, ConnectReason, DisconnectReason, Publish, SubscribeReason, UnsubscribeReason, UserProperties};
 
 /// A packet to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,10 +92,7 @@ pub struct Problem {
 impl Problem {
     /// A reason string alone.
     pub fn because(text: impl Into<String>) -> Self {
-        Self {
-            reason_string: Some(text.into()),
-            user_properties: Vec::new(),
-        }
+        Self { reason_string: Some(text.into()), user_properties: Vec::new() }
     }
 }
 
@@ -114,11 +108,7 @@ pub struct AckReply {
 impl AckReply {
     /// Acknowledges without anything to add.
     pub fn success(pkid: u16) -> Self {
-        Self {
-            pkid,
-            reason: AckReason::Success,
-            problem: None,
-        }
+        Self { pkid, reason: AckReason::Success, problem: None }
     }
 }
 
@@ -150,10 +140,6 @@ pub struct DisconnectReply {
 impl DisconnectReply {
     /// A reason with a sentence that explains it.
     pub fn because(reason: DisconnectReason, text: impl Into<String>) -> Self {
-        Self {
-            reason,
-            server_reference: None,
-            problem: Some(Box::new(Problem::because(text))),
-        }
+        Self { reason, server_reference: None, problem: Some(Box::new(Problem::because(text))) }
     }
 }

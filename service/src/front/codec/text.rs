@@ -63,11 +63,7 @@ mod tests {
     fn a_filter_matches_as_the_specification_says() {
         for (filter, topic, expected) in [
             ("sport/tennis/player1/#", "sport/tennis/player1", true),
-            (
-                "sport/tennis/player1/#",
-                "sport/tennis/player1/score/wimbledon",
-                true,
-            ),
+            ("sport/tennis/player1/#", "sport/tennis/player1/score/wimbledon", true),
             ("sport/#", "sport", true),
             ("sport/#", "sports", false),
             ("#", "a", true),
@@ -91,22 +87,10 @@ mod tests {
 
     #[test]
     fn wildcards_stand_alone_in_their_level() {
-        for good in [
-            "#",
-            "+",
-            "a/#",
-            "+/+/#",
-            "/",
-            "//",
-            "a/+/b",
-            "é/#",
-            "$share/g/a",
-        ] {
+        for good in ["#", "+", "a/#", "+/+/#", "/", "//", "a/+/b", "é/#", "$share/g/a"] {
             assert_eq!(topic_filter(good), Ok(()), "{good}");
         }
-        for bad in [
-            "", "a#", "#/", "a/#/b", "a+", "+a/b", "a/b+/c", "##", "++", "a/+#",
-        ] {
+        for bad in ["", "a#", "#/", "a/#/b", "a+", "+a/b", "a/b+/c", "##", "++", "a/+#"] {
             assert!(topic_filter(bad).is_err(), "{bad}");
         }
         for bad in ["", "+", "a/#", "a+b"] {

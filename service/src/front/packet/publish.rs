@@ -3,6 +3,7 @@
 use firsthop_protocol::topic::{self, Request};
 
 use super::super::access::Access;
+use super::super::bus::BusError;
 use super::super::codec::{AckReason, AckReply, DisconnectReason, Problem, Publish, QoS, Reply, Version};
 use super::super::session::{End, Session};
 use rustls::pki_types::CertificateDer;
@@ -42,7 +43,7 @@ impl Session {
                 self.acknowledge(&publish, AckReason::Success);
                 Ok(())
             }
-            Err(why) => self.refuse_publish(&publish, AckReason::QuotaExceeded, &why),
+            Err(error) => self.refuse_publish(&publish, reason(error), &error.to_string()),
         }
     }
 
@@ -72,5 +73,17 @@ impl Session {
             QoS::ExactlyOnce => self.reply(&Reply::PubRec(ack)),
         }
         Ok(())
+    }
+}
+
+fn reason(error: BusError) -> AckReason {
+    match error {
+        BusError::SharedSubscription | BusError::Reserved | BusError::Invalid(_) | BusError::TooManyLevels(_) => AckReason::TopicNameInvalid,
+        BusError::RetainedFull
+        | BusError::TooLarge
+        | BusError::TooManySubscriptions(_)
+        | BusError::TooManyFilters(_)
+        | BusError::TooManyLinks(_) => AckReason::QuotaExceeded,
+        BusError::Busy | BusError::RouterLost => AckReason::UnspecifiedError,
     }
 }

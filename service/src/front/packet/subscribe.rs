@@ -64,10 +64,10 @@ impl Session {
             Ok(_) => return Err(denied("this device may not subscribe to this filter")),
             Err(refusal) => return Err(denied(&refusal.message)),
         }
-        if !self.is_subscribed_ordinary(&filter.path) {
+        if !self.ordinary.is_subscribed(&filter.path) {
             self.has_room()?;
         }
-        self.bus_subscribe(filter, identifier, retained).await.map_err(|why| (SubscribeReason::QuotaExceeded, why))
+        self.bus_subscribe(filter, identifier, retained).await
     }
 
     fn has_room(&self) -> Result<(), (SubscribeReason, String)> {

@@ -1,5 +1,6 @@
 //! A disk in memory that fails, stalls, or loses power when it is told to.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
@@ -11,11 +12,14 @@ use crate::store::open::{self, OpenError, Source};
 use crate::store::tables;
 
 const SECTOR: usize = 512;
+const BLOCK: usize = 4096;
 
 /// What the disk does to the writes, syncs and changes of length that come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
     None,
+    /// There is no room: what was written before can be overwritten, all else fails.
+    Full,
     /// Those with these numbers fail, writes after their first half.
     Fail(Range<u64>),
     /// That one panics.
@@ -36,6 +40,8 @@ struct Inner {
     synced: Vec<u8>,
     /// What came since the last sync.
     unsynced: Vec<Change>,
+    /// Blocks that hold something.
+    allocated: BTreeSet<usize>,
     trouble: Trouble,
     operations: u64,
     syncs: u64,
@@ -56,6 +62,7 @@ impl Disk {
             seen: bytes.clone(),
             synced: bytes,
             unsynced: Vec::new(),
+            allocated: BTreeSet::new(),
             trouble: Trouble::None,
             operations: 0,
             syncs: 0,
@@ -125,12 +132,12 @@ impl Disk {
         let mut left = inner.synced.clone();
         for change in &inner.unsynced {
             match change {
-                Change::Length(len) if random() % 2 == 0 => left.resize(*len, 0),
+                Change::Length(len) if coin(&mut random) => left.resize(*len, 0),
                 Change::Length(_) => {}
                 Change::Write(offset, data) => {
                     let fate = random() % 3;
                     for (sector, part) in data.chunks(SECTOR).enumerate() {
-                        if fate == 0 || (fate == 1 && random() % 2 == 0) {
+                        if fate == 0 || (fate == 1 && coin(&mut random)) {
                             write(&mut left, offset + sector * SECTOR, part);
                         }
                     }
@@ -139,6 +146,10 @@ impl Disk {
         }
         Self::with(left)
     }
+}
+
+fn coin(random: &mut impl FnMut() -> u64) -> bool {
+    random() & 1 == 0
 }
 
 fn write(bytes: &mut Vec<u8>, offset: usize, data: &[u8]) {
@@ -155,7 +166,7 @@ impl Inner {
         let operation = self.operations;
         self.operations += 1;
         match &self.trouble {
-            Trouble::None => false,
+            Trouble::None | Trouble::Full => false,
             Trouble::Fail(range) => range.contains(&operation),
             Trouble::Panic(at) => {
                 assert_ne!(*at, operation, "the disk panics");
@@ -166,11 +177,18 @@ impl Inner {
 
     fn change(&mut self, change: Change) {
         match &change {
-            Change::Write(offset, data) => write(&mut self.seen, *offset, data),
+            Change::Write(offset, data) => {
+                write(&mut self.seen, *offset, data);
+                self.allocated.extend(blocks(*offset, data.len()));
+            }
             Change::Length(len) => self.seen.resize(*len, 0),
         }
         self.unsynced.push(change);
     }
+}
+
+fn blocks(offset: usize, len: usize) -> Range<usize> {
+    offset / BLOCK..(offset + len).div_ceil(BLOCK)
 }
 
 fn full() -> io::Error {
@@ -218,7 +236,8 @@ impl StorageBackend for Backend {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut inner = self.0.lock();
-        let fails = inner.fails();
+        let no_room = inner.trouble == Trouble::Full && blocks(offset as usize, data.len()).any(|block| !inner.allocated.contains(&block));
+        let fails = inner.fails() || no_room;
         let written = if fails { &data[..data.len() / 2] } else { data };
         inner.change(Change::Write(offset as usize, written.to_vec()));
         if fails { Err(full()) } else { Ok(()) }

@@ -70,12 +70,8 @@ fn survives(base: &Disk, trouble: Trouble, at: u64) -> bool {
     let came = disk.operations() > at;
     disk.trouble(Trouble::None);
 
-    // With the trouble over it serves again, in the same process. The first attempt may still find what the trouble left.
-    let after = registration("after", 99);
-    if let Err(error) = outcomes.attempt(&store, after.clone()) {
-        assert!(matches!(error, CommitError::Store(StoreError::Unavailable(_))), "{trouble:?}: {error}");
-        outcomes.attempt(&store, after).unwrap_or_else(|error| panic!("{trouble:?}: does not recover: {error}"));
-    }
+    // With the trouble over it serves again, in the same process.
+    commit(&store, decision(registration("after", 99), None)).unwrap_or_else(|error| panic!("{trouble:?}: does not recover: {error}"));
     outcomes.assert_held_by(&store, &format!("{trouble:?}, in process"));
     block_on(store.close());
     drop(store);
@@ -105,26 +101,45 @@ fn a_panic_in_the_writer_at_any_operation_fails_its_batch_and_the_thread_goes_on
 }
 
 #[test]
-fn reads_go_on_while_the_disk_is_full() {
+fn reads_go_on_while_the_disk_is_full_and_writes_when_it_no_longer_is() {
     let disk = Disk::new();
     let store = open_on(&disk).unwrap();
     commit(&store, decision(registration("dev-1", 1), None)).unwrap();
-    // The header can be written, as in a file system that overwrites in place; whatever is new cannot.
-    let opening = {
-        let disk = disk.copy();
-        drop(open_on(&disk.copy()).unwrap());
-        disk.trouble(Trouble::None);
-        let store = open_on(&disk).unwrap();
-        let operations = disk.operations();
-        drop(store);
-        operations
-    };
-    disk.trouble(Trouble::Fail(0..1));
-    assert!(opening > 0, "opening writes");
-    let error = commit(&store, decision(registration("dev-2", 1), None)).unwrap_err();
-    assert!(error.to_string().contains("no space left on device"), "{error}");
-    assert_eq!(store.registration(&id("dev-1")).unwrap().unwrap().registration, registration("dev-1", 1));
-    assert_eq!(store.registration(&id("dev-2")).unwrap(), None);
+    disk.trouble(Trouble::Full);
+    let mut refused = Vec::new();
+    for number in 0..200 {
+        let name = format!("new-{number}");
+        match commit(&store, Decision { device: Some(device(number)), ..decision(registration(&name, 1), None) }) {
+            Ok(_) => assert!(store.registration(&id(&name)).unwrap().is_some()),
+            Err(error) => {
+                assert!(error.to_string().contains("no space left on device"), "{error}");
+                refused.push(name);
+            }
+        }
+        assert_eq!(store.registration(&id("dev-1")).unwrap().unwrap().registration, registration("dev-1", 1));
+    }
+    assert!(refused.len() > 1, "the disk never was full");
+    disk.trouble(Trouble::None);
+    for name in refused {
+        assert_eq!(store.registration(&id(&name)).unwrap(), None);
+        commit(&store, decision(registration(&name, 1), None)).unwrap();
+    }
+    store.check().unwrap();
+}
+
+#[test]
+fn a_store_that_could_not_be_opened_again_comes_back_by_a_read() {
+    let disk = Disk::new();
+    let store = open_on(&disk).unwrap();
+    commit(&store, decision(registration("dev-1", 1), None)).unwrap();
+    disk.trouble(Trouble::Fail(0..u64::MAX));
+    commit(&store, decision(registration("dev-2", 1), None)).unwrap_err();
+    assert!(matches!(store.registration(&id("dev-1")), Err(StoreError::Unavailable(_))));
+    disk.trouble(Trouble::None);
+    // Each refused read asks the writer to look again.
+    while store.registration(&id("dev-1")).is_err() {
+        std::thread::yield_now();
+    }
 }
 
 #[test]

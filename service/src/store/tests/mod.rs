@@ -4,6 +4,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 use std::time::Duration;
 
+use firsthop_config::Size;
 use firsthop_protocol::body::{EnrollmentName, Substatus};
 use firsthop_protocol::{DeviceId, ETag, ErrorCode, GroupId, HubName, OperationId, RegistrationId, RequestId, Timestamp};
 use serde_json::json;
@@ -71,7 +72,7 @@ fn decision(registration: Registration, expected: Option<ETag>) -> Decision {
 }
 
 fn small() -> Config {
-    Config { cache_size: 1024 * 1024, max_batch: NonZeroU16::new(64).unwrap(), queue_length: NonZeroU32::new(64).unwrap() }
+    Config { cache_size: Size::mib(1), max_batch: NonZeroU16::new(64).unwrap(), queue_length: NonZeroU32::new(64).unwrap() }
 }
 
 /// A store on that disk, which tries again at once after a failure.

@@ -51,9 +51,7 @@ impl AckReason {
             Self::QuotaExceeded => wire::PubAckReason::QuotaExceeded,
             Self::PayloadFormatInvalid => wire::PubAckReason::PayloadFormatInvalid,
             // "Not found" cannot be said about a PUBLISH.
-            Self::UnspecifiedError | Self::PacketIdentifierNotFound => {
-                wire::PubAckReason::UnspecifiedError
-            }
+            Self::UnspecifiedError | Self::PacketIdentifierNotFound => wire::PubAckReason::UnspecifiedError,
         }
     }
 
@@ -82,9 +80,7 @@ impl AckReason {
             Self::QuotaExceeded => wire::PubRecReason::QuotaExceeded,
             Self::PayloadFormatInvalid => wire::PubRecReason::PayloadFormatInvalid,
             // "Not found" cannot be said about a PUBLISH.
-            Self::UnspecifiedError | Self::PacketIdentifierNotFound => {
-                wire::PubRecReason::UnspecifiedError
-            }
+            Self::UnspecifiedError | Self::PacketIdentifierNotFound => wire::PubRecReason::UnspecifiedError,
         }
     }
 
@@ -104,11 +100,7 @@ impl AckReason {
 
     /// PUBREL knows two reasons; every failure is "not found" there.
     pub(in crate::front::codec) fn to_pubrel(self) -> wire::PubRelReason {
-        if self.is_failure() {
-            wire::PubRelReason::PacketIdentifierNotFound
-        } else {
-            wire::PubRelReason::Success
-        }
+        if self.is_failure() { wire::PubRelReason::PacketIdentifierNotFound } else { wire::PubRelReason::Success }
     }
 
     pub(in crate::front::codec) fn from_pubrel(reason: wire::PubRelReason) -> Self {
@@ -120,11 +112,7 @@ impl AckReason {
 
     /// PUBCOMP knows two reasons; every failure is "not found" there.
     pub(in crate::front::codec) fn to_pubcomp(self) -> wire::PubCompReason {
-        if self.is_failure() {
-            wire::PubCompReason::PacketIdentifierNotFound
-        } else {
-            wire::PubCompReason::Success
-        }
+        if self.is_failure() { wire::PubCompReason::PacketIdentifierNotFound } else { wire::PubCompReason::Success }
     }
 
     pub(in crate::front::codec) fn from_pubcomp(reason: wire::PubCompReason) -> Self {

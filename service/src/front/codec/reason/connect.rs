@@ -111,12 +111,8 @@ impl ConnectReason {
                 Self::UnspecifiedError => wire::ConnectReturnCode::UnspecifiedError,
                 Self::MalformedPacket => wire::ConnectReturnCode::MalformedPacket,
                 Self::ProtocolError => wire::ConnectReturnCode::ProtocolError,
-                Self::ImplementationSpecificError => {
-                    wire::ConnectReturnCode::ImplementationSpecificError
-                }
-                Self::UnsupportedProtocolVersion => {
-                    wire::ConnectReturnCode::UnsupportedProtocolVersion
-                }
+                Self::ImplementationSpecificError => wire::ConnectReturnCode::ImplementationSpecificError,
+                Self::UnsupportedProtocolVersion => wire::ConnectReturnCode::UnsupportedProtocolVersion,
                 Self::ClientIdentifierNotValid => wire::ConnectReturnCode::ClientIdentifierNotValid,
                 Self::BadUserNameOrPassword => wire::ConnectReturnCode::BadUserNamePassword,
                 Self::NotAuthorized => wire::ConnectReturnCode::NotAuthorized,

@@ -80,9 +80,7 @@ impl DisconnectReason {
             Self::UnspecifiedError => wire::DisconnectReasonCode::UnspecifiedError,
             Self::MalformedPacket => wire::DisconnectReasonCode::MalformedPacket,
             Self::ProtocolError => wire::DisconnectReasonCode::ProtocolError,
-            Self::ImplementationSpecificError => {
-                wire::DisconnectReasonCode::ImplementationSpecificError
-            }
+            Self::ImplementationSpecificError => wire::DisconnectReasonCode::ImplementationSpecificError,
             Self::NotAuthorized => wire::DisconnectReasonCode::NotAuthorized,
             Self::ServerBusy => wire::DisconnectReasonCode::ServerBusy,
             Self::ServerShuttingDown => wire::DisconnectReasonCode::ServerShuttingDown,
@@ -101,17 +99,13 @@ impl DisconnectReason {
             Self::QoSNotSupported => wire::DisconnectReasonCode::QoSNotSupported,
             Self::UseAnotherServer => wire::DisconnectReasonCode::UseAnotherServer,
             Self::ServerMoved => wire::DisconnectReasonCode::ServerMoved,
-            Self::SharedSubscriptionsNotSupported => {
-                wire::DisconnectReasonCode::SharedSubscriptionNotSupported
-            }
+            Self::SharedSubscriptionsNotSupported => wire::DisconnectReasonCode::SharedSubscriptionNotSupported,
             Self::ConnectionRateExceeded => wire::DisconnectReasonCode::ConnectionRateExceeded,
             Self::MaximumConnectTime => wire::DisconnectReasonCode::MaximumConnectTime,
             Self::SubscriptionIdentifiersNotSupported => {
                 wire::DisconnectReasonCode::SubscriptionIdentifiersNotSupported
             }
-            Self::WildcardSubscriptionsNotSupported => {
-                wire::DisconnectReasonCode::WildcardSubscriptionsNotSupported
-            }
+            Self::WildcardSubscriptionsNotSupported => wire::DisconnectReasonCode::WildcardSubscriptionsNotSupported,
         }
     }
 
@@ -122,9 +116,7 @@ impl DisconnectReason {
             wire::DisconnectReasonCode::UnspecifiedError => Self::UnspecifiedError,
             wire::DisconnectReasonCode::MalformedPacket => Self::MalformedPacket,
             wire::DisconnectReasonCode::ProtocolError => Self::ProtocolError,
-            wire::DisconnectReasonCode::ImplementationSpecificError => {
-                Self::ImplementationSpecificError
-            }
+            wire::DisconnectReasonCode::ImplementationSpecificError => Self::ImplementationSpecificError,
             wire::DisconnectReasonCode::NotAuthorized => Self::NotAuthorized,
             wire::DisconnectReasonCode::ServerBusy => Self::ServerBusy,
             wire::DisconnectReasonCode::ServerShuttingDown => Self::ServerShuttingDown,
@@ -143,17 +135,13 @@ impl DisconnectReason {
             wire::DisconnectReasonCode::QoSNotSupported => Self::QoSNotSupported,
             wire::DisconnectReasonCode::UseAnotherServer => Self::UseAnotherServer,
             wire::DisconnectReasonCode::ServerMoved => Self::ServerMoved,
-            wire::DisconnectReasonCode::SharedSubscriptionNotSupported => {
-                Self::SharedSubscriptionsNotSupported
-            }
+            wire::DisconnectReasonCode::SharedSubscriptionNotSupported => Self::SharedSubscriptionsNotSupported,
             wire::DisconnectReasonCode::ConnectionRateExceeded => Self::ConnectionRateExceeded,
             wire::DisconnectReasonCode::MaximumConnectTime => Self::MaximumConnectTime,
             wire::DisconnectReasonCode::SubscriptionIdentifiersNotSupported => {
                 Self::SubscriptionIdentifiersNotSupported
             }
-            wire::DisconnectReasonCode::WildcardSubscriptionsNotSupported => {
-                Self::WildcardSubscriptionsNotSupported
-            }
+            wire::DisconnectReasonCode::WildcardSubscriptionsNotSupported => Self::WildcardSubscriptionsNotSupported,
         }
     }
 }

@@ -42,13 +42,9 @@ impl SubscribeReason {
             (Self::Granted(qos), _) => wire::SubscribeReasonCode::Success(qos.to_wire()),
             (_, Version::V311) => wire::SubscribeReasonCode::Failure,
             (Self::UnspecifiedError, Version::V5) => wire::SubscribeReasonCode::Unspecified,
-            (Self::ImplementationSpecificError, Version::V5) => {
-                wire::SubscribeReasonCode::ImplementationSpecific
-            }
+            (Self::ImplementationSpecificError, Version::V5) => wire::SubscribeReasonCode::ImplementationSpecific,
             (Self::NotAuthorized, Version::V5) => wire::SubscribeReasonCode::NotAuthorized,
-            (Self::TopicFilterInvalid, Version::V5) => {
-                wire::SubscribeReasonCode::TopicFilterInvalid
-            }
+            (Self::TopicFilterInvalid, Version::V5) => wire::SubscribeReasonCode::TopicFilterInvalid,
             (Self::PacketIdentifierInUse, Version::V5) => wire::SubscribeReasonCode::PkidInUse,
             (Self::QuotaExceeded, Version::V5) => wire::SubscribeReasonCode::QuotaExceeded,
             (Self::SharedSubscriptionsNotSupported, Version::V5) => {

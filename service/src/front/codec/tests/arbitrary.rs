@@ -44,12 +44,7 @@ fn answerable(packet: &Packet) {
     }
     if let Packet::Subscribe(subscribe) = packet {
         assert!(!subscribe.filters.is_empty() && subscribe.pkid != 0);
-        assert!(
-            subscribe
-                .filters
-                .iter()
-                .all(|it| text::topic_filter(&it.path).is_ok())
-        );
+        assert!(subscribe.filters.iter().all(|it| text::topic_filter(&it.path).is_ok()));
     }
 }
 

@@ -34,19 +34,12 @@ fn filter(path: &str, qos: QoS) -> Filter {
 }
 
 fn disconnect(reason: DisconnectReason) -> Packet {
-    Packet::Disconnect(Disconnect {
-        reason,
-        session_expiry_interval: None,
-        reason_string: None,
-    })
+    Packet::Disconnect(Disconnect { reason, session_expiry_interval: None, reason_string: None })
 }
 
 #[test]
 fn every_packet_of_3_1_1_is_read() {
-    let ack = Ack {
-        pkid: 7,
-        reason: AckReason::Success,
-    };
+    let ack = Ack { pkid: 7, reason: AckReason::Success };
     let publish = Publish {
         dup: false,
         qos: QoS::AtMostOnce,
@@ -85,35 +78,18 @@ fn every_packet_of_3_1_1_is_read() {
         Packet::Connect(Box::new(bare)),
         Packet::Connect(Box::new(full)),
         Packet::Publish(publish.clone()),
-        Packet::Publish(Publish {
-            dup: true,
-            qos: QoS::AtLeastOnce,
-            retain: true,
-            pkid: 7,
-            ..publish.clone()
-        }),
-        Packet::Publish(Publish {
-            qos: QoS::ExactlyOnce,
-            pkid: 0xFFFF,
-            payload: Bytes::new(),
-            ..publish
-        }),
+        Packet::Publish(Publish { dup: true, qos: QoS::AtLeastOnce, retain: true, pkid: 7, ..publish.clone() }),
+        Packet::Publish(Publish { qos: QoS::ExactlyOnce, pkid: 0xFFFF, payload: Bytes::new(), ..publish }),
         Packet::PubAck(ack),
         Packet::PubRec(ack),
         Packet::PubRel(ack),
         Packet::PubComp(ack),
         Packet::Subscribe(Subscribe {
             pkid: 1,
-            filters: vec![
-                filter("a/#", QoS::AtLeastOnce),
-                filter("+", QoS::ExactlyOnce),
-            ],
+            filters: vec![filter("a/#", QoS::AtLeastOnce), filter("+", QoS::ExactlyOnce)],
             identifier: None,
         }),
-        Packet::Unsubscribe(Unsubscribe {
-            pkid: 1,
-            filters: vec!["a/#".into(), "+".into()],
-        }),
+        Packet::Unsubscribe(Unsubscribe { pkid: 1, filters: vec!["a/#".into(), "+".into()] }),
         Packet::PingReq,
         disconnect(DisconnectReason::Normal),
     ];
@@ -153,10 +129,7 @@ fn every_packet_of_5_is_read() {
             qos: QoS::AtLeastOnce,
             retain: true,
             delay_interval: 5,
-            properties: Some(Box::new(PublishProperties {
-                content_type: Some("t".into()),
-                ..publish_properties()
-            })),
+            properties: Some(Box::new(PublishProperties { content_type: Some("t".into()), ..publish_properties() })),
         }),
         properties: Some(Box::new(ConnectProperties {
             session_expiry_interval: Some(60),
@@ -182,12 +155,7 @@ fn every_packet_of_5_is_read() {
             properties: Some(Box::new(publish_properties())),
             ..publish.clone()
         }),
-        Packet::Publish(Publish {
-            qos: QoS::ExactlyOnce,
-            pkid: 0xFFFF,
-            payload: Bytes::new(),
-            ..publish
-        }),
+        Packet::Publish(Publish { qos: QoS::ExactlyOnce, pkid: 0xFFFF, payload: Bytes::new(), ..publish }),
         Packet::PubAck(ack(AckReason::Success)),
         Packet::PubAck(ack(AckReason::NoMatchingSubscribers)),
         Packet::PubAck(ack(AckReason::UnspecifiedError)),
@@ -205,17 +173,11 @@ fn every_packet_of_5_is_read() {
                     retain_handling: RetainHandling::Never,
                     ..filter("a/#", QoS::ExactlyOnce)
                 },
-                Filter {
-                    retain_handling: RetainHandling::OnNewSubscribe,
-                    ..filter("+", QoS::AtLeastOnce)
-                },
+                Filter { retain_handling: RetainHandling::OnNewSubscribe, ..filter("+", QoS::AtLeastOnce) },
             ],
             identifier: Some(7),
         }),
-        Packet::Unsubscribe(Unsubscribe {
-            pkid: 1,
-            filters: vec!["a/#".into(), "+".into()],
-        }),
+        Packet::Unsubscribe(Unsubscribe { pkid: 1, filters: vec!["a/#".into(), "+".into()] }),
         Packet::PingReq,
         disconnect(DisconnectReason::Normal),
         disconnect(DisconnectReason::WithWill),
@@ -273,9 +235,7 @@ fn packets_that_arrive_together_are_read_one_by_one() {
 fn an_empty_user_name_is_told_from_none() {
     for (version, properties) in [(Version::V311, ""), (Version::V5, "00")] {
         let level = if version == Version::V5 { "05" } else { "04" };
-        let body = bytes(&format!(
-            "0004 'MQTT' {level} C2 003C {properties} 0000 0000 0000"
-        ));
+        let body = bytes(&format!("0004 'MQTT' {level} C2 003C {properties} 0000 0000 0000"));
         let Ok(Packet::Connect(connect)) = decode(version, &frame(0x10, &body)) else {
             panic!("a CONNECT with empty credentials is legal");
         };
@@ -287,27 +247,16 @@ fn an_empty_user_name_is_told_from_none() {
 #[test]
 fn a_password_without_a_user_name_is_legal_in_5() {
     let frame = frame(0x10, &bytes("0004 'MQTT' 05 42 003C 00 0000 0002 'pw'"));
-    let Ok(Packet::Connect(connect)) = decode(Version::V5, &frame) else {
-        panic!("legal")
-    };
-    assert_eq!(
-        (connect.user_name, connect.password),
-        (None, Some(Bytes::from_static(b"pw")))
-    );
+    let Ok(Packet::Connect(connect)) = decode(Version::V5, &frame) else { panic!("legal") };
+    assert_eq!((connect.user_name, connect.password), (None, Some(Bytes::from_static(b"pw"))));
 }
 
 #[test]
 fn a_long_connect_with_a_password_is_read() {
     // Above 127 bytes without the password, so that the rewritten length has two bytes.
     let id = "x".repeat(300);
-    let body = [
-        bytes("0004 'MQTT' 04 C2 003C 012C"),
-        id.clone().into_bytes(),
-        bytes("0001 'u' 0002 FFFE"),
-    ];
-    let Ok(Packet::Connect(connect)) = decode(Version::V311, &frame(0x10, &body.concat())) else {
-        panic!("legal")
-    };
+    let body = [bytes("0004 'MQTT' 04 C2 003C 012C"), id.clone().into_bytes(), bytes("0001 'u' 0002 FFFE")];
+    let Ok(Packet::Connect(connect)) = decode(Version::V311, &frame(0x10, &body.concat())) else { panic!("legal") };
     assert_eq!(connect.client_id, id);
     assert_eq!(connect.user_name.as_deref(), Some("u"));
     assert_eq!(connect.password.as_deref(), Some(&[0xFF, 0xFE][..]));

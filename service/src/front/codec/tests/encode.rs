@@ -14,11 +14,7 @@ fn encoded(reply: &Reply, version: Version) -> Vec<u8> {
 
 #[track_caller]
 fn assert_bytes(reply: &Reply, v311: &str, v5: &str) {
-    assert_eq!(
-        encoded(reply, Version::V311),
-        bytes(v311),
-        "3.1.1 {reply:?}"
-    );
+    assert_eq!(encoded(reply, Version::V311), bytes(v311), "3.1.1 {reply:?}");
     assert_eq!(encoded(reply, Version::V5), bytes(v5), "5 {reply:?}");
 }
 
@@ -28,16 +24,9 @@ fn explained(text: &str) -> Option<Box<Problem>> {
 
 #[test]
 fn connack_says_each_version_its_code_and_5_its_properties() {
-    let accepted = ConnAck {
-        session_present: true,
-        reason: ConnectReason::Success,
-        properties: ConnAckProperties::default(),
-    };
-    assert_bytes(
-        &Reply::ConnAck(Box::new(accepted.clone())),
-        "20 02 01 00",
-        "20 03 01 00 00",
-    );
+    let accepted =
+        ConnAck { session_present: true, reason: ConnectReason::Success, properties: ConnAckProperties::default() };
+    assert_bytes(&Reply::ConnAck(Box::new(accepted.clone())), "20 02 01 00", "20 03 01 00 00");
 
     let full = ConnAck {
         properties: ConnAckProperties {
@@ -60,11 +49,7 @@ fn connack_says_each_version_its_code_and_5_its_properties() {
     );
 
     let refused = ConnAck::refused(ConnectReason::NotAuthorized, "no");
-    assert_bytes(
-        &Reply::ConnAck(Box::new(refused)),
-        "20 02 00 05",
-        "20 08 00 87 05 1F 0002 'no'",
-    );
+    assert_bytes(&Reply::ConnAck(Box::new(refused)), "20 02 00 05", "20 08 00 87 05 1F 0002 'no'");
 }
 
 #[test]
@@ -72,10 +57,7 @@ fn a_refusing_connack_never_claims_a_session() {
     let reply = Reply::ConnAck(Box::new(ConnAck {
         session_present: true,
         reason: ConnectReason::ServerMoved,
-        properties: ConnAckProperties {
-            server_reference: Some("hub".into()),
-            ..ConnAckProperties::default()
-        },
+        properties: ConnAckProperties { server_reference: Some("hub".into()), ..ConnAckProperties::default() },
     }));
     assert_bytes(&reply, "20 02 00 05", "20 09 00 9D 06 1C 0003 'hub'");
 }
@@ -107,10 +89,7 @@ fn every_connect_reason_has_a_code_in_both_versions() {
         (ServerMoved, 5, 0x9D),
         (ConnectionRateExceeded, 3, 0x9F),
     ] {
-        assert_eq!(
-            (reason.code(Version::V311), reason.code(Version::V5)),
-            (v311, v5)
-        );
+        assert_eq!((reason.code(Version::V311), reason.code(Version::V5)), (v311, v5));
         let reply = Reply::ConnAck(Box::new(ConnAck {
             session_present: false,
             reason,
@@ -147,19 +126,9 @@ fn publish_carries_its_properties_to_5_and_drops_them_for_3_1_1() {
          25 01 01 02 0000003C 08 0003 'r/t' 09 0002 00FF 26 0001 'k' 0001 'v' 0B 01 0B AC02 03 0004 'text' \
          'body'",
     );
-    let plain = Publish {
-        qos: QoS::AtMostOnce,
-        pkid: 0,
-        properties: None,
-        retain: false,
-        ..publish
-    };
+    let plain = Publish { qos: QoS::AtMostOnce, pkid: 0, properties: None, retain: false, ..publish };
     // DUP means nothing at QoS 0 and is not sent.
-    assert_bytes(
-        &Reply::Publish(plain),
-        "30 0A 0004 'é/x' 'body'",
-        "30 0B 0004 'é/x' 00 'body'",
-    );
+    assert_bytes(&Reply::Publish(plain), "30 0A 0004 'é/x' 'body'", "30 0B 0004 'é/x' 00 'body'");
 }
 
 #[test]
@@ -170,44 +139,16 @@ fn acknowledgements_say_their_reason_in_5_only() {
     assert_bytes(&Reply::PubRel(success.clone()), "62 02 0007", "62 02 0007");
     assert_bytes(&Reply::PubComp(success), "70 02 0007", "70 02 0007");
 
-    let nobody = AckReply {
-        pkid: 7,
-        reason: AckReason::NoMatchingSubscribers,
-        problem: None,
-    };
-    assert_bytes(
-        &Reply::PubAck(nobody.clone()),
-        "40 02 0007",
-        "40 04 0007 10 00",
-    );
+    let nobody = AckReply { pkid: 7, reason: AckReason::NoMatchingSubscribers, problem: None };
+    assert_bytes(&Reply::PubAck(nobody.clone()), "40 02 0007", "40 04 0007 10 00");
     assert_bytes(&Reply::PubRec(nobody), "50 02 0007", "50 04 0007 10 00");
 
-    let quota = AckReply {
-        pkid: 7,
-        reason: AckReason::QuotaExceeded,
-        problem: explained("slow"),
-    };
-    assert_bytes(
-        &Reply::PubAck(quota.clone()),
-        "40 02 0007",
-        "40 0B 0007 97 07 1F 0004 'slow'",
-    );
-    assert_bytes(
-        &Reply::PubRec(quota),
-        "50 02 0007",
-        "50 0B 0007 97 07 1F 0004 'slow'",
-    );
+    let quota = AckReply { pkid: 7, reason: AckReason::QuotaExceeded, problem: explained("slow") };
+    assert_bytes(&Reply::PubAck(quota.clone()), "40 02 0007", "40 0B 0007 97 07 1F 0004 'slow'");
+    assert_bytes(&Reply::PubRec(quota), "50 02 0007", "50 0B 0007 97 07 1F 0004 'slow'");
 
-    let unknown = AckReply {
-        pkid: 7,
-        reason: AckReason::PacketIdentifierNotFound,
-        problem: None,
-    };
-    assert_bytes(
-        &Reply::PubRel(unknown.clone()),
-        "62 02 0007",
-        "62 04 0007 92 00",
-    );
+    let unknown = AckReply { pkid: 7, reason: AckReason::PacketIdentifierNotFound, problem: None };
+    assert_bytes(&Reply::PubRel(unknown.clone()), "62 02 0007", "62 04 0007 92 00");
     assert_bytes(&Reply::PubComp(unknown), "70 02 0007", "70 04 0007 92 00");
 }
 
@@ -224,24 +165,13 @@ fn suback_and_unsuback_answer_each_filter() {
         ],
         problem: None,
     };
-    assert_bytes(
-        &Reply::SubAck(suback),
-        "90 07 0001 00 02 80 80 80",
-        "90 08 0001 00 00 02 87 97 9E",
-    );
+    assert_bytes(&Reply::SubAck(suback), "90 07 0001 00 02 80 80 80", "90 08 0001 00 00 02 87 97 9E");
     let unsuback = UnsubAck {
         pkid: 1,
-        reasons: vec![
-            UnsubscribeReason::Success,
-            UnsubscribeReason::NoSubscriptionExisted,
-        ],
+        reasons: vec![UnsubscribeReason::Success, UnsubscribeReason::NoSubscriptionExisted],
         problem: explained("x"),
     };
-    assert_bytes(
-        &Reply::UnsubAck(unsuback),
-        "B0 02 0001",
-        "B0 09 0001 04 1F 0001 'x' 00 11",
-    );
+    assert_bytes(&Reply::UnsubAck(unsuback), "B0 02 0001", "B0 09 0001 04 1F 0001 'x' 00 11");
 }
 
 #[test]
@@ -251,31 +181,15 @@ fn pingresp_is_the_same_everywhere() {
 
 #[test]
 fn disconnect_has_a_right_length_with_and_without_properties() {
-    let bare = |reason| DisconnectReply {
-        reason,
-        server_reference: None,
-        problem: None,
-    };
-    assert_bytes(
-        &Reply::Disconnect(bare(DisconnectReason::Normal)),
-        "",
-        "E0 00",
-    );
-    assert_bytes(
-        &Reply::Disconnect(bare(DisconnectReason::SessionTakenOver)),
-        "",
-        "E0 02 8E 00",
-    );
+    let bare = |reason| DisconnectReply { reason, server_reference: None, problem: None };
+    assert_bytes(&Reply::Disconnect(bare(DisconnectReason::Normal)), "", "E0 00");
+    assert_bytes(&Reply::Disconnect(bare(DisconnectReason::SessionTakenOver)), "", "E0 02 8E 00");
     let moved = DisconnectReply {
         reason: DisconnectReason::ServerMoved,
         server_reference: Some("hub:8884".into()),
         problem: explained("moved"),
     };
-    assert_bytes(
-        &Reply::Disconnect(moved),
-        "",
-        "E0 15 9D 13 1F 0005 'moved' 1C 0008 'hub:8884'",
-    );
+    assert_bytes(&Reply::Disconnect(moved), "", "E0 15 9D 13 1F 0005 'moved' 1C 0008 'hub:8884'");
 }
 
 #[test]
@@ -293,40 +207,18 @@ fn a_client_without_wish_for_problems_is_told_them_only_where_it_must_be() {
             ..ConnectProperties::default()
         })),
     };
-    let ack = Reply::PubAck(AckReply {
-        pkid: 7,
-        reason: AckReason::NotAuthorized,
-        problem: explained("no"),
-    });
-    let disconnect = Reply::Disconnect(DisconnectReply::because(
-        DisconnectReason::QuotaExceeded,
-        "no",
-    ));
+    let ack = Reply::PubAck(AckReply { pkid: 7, reason: AckReason::NotAuthorized, problem: explained("no") });
+    let disconnect = Reply::Disconnect(DisconnectReply::because(DisconnectReason::QuotaExceeded, "no"));
     let write = |connect: &Connect, reply: &Reply| {
         let mut out = BytesMut::new();
-        Encoder::for_client(connect)
-            .encode(reply, &mut out)
-            .map(|_| out.to_vec())
+        Encoder::for_client(connect).encode(reply, &mut out).map(|_| out.to_vec())
     };
     assert_eq!(write(&connect, &ack), Ok(bytes("40 04 0007 87 00")));
-    assert_eq!(
-        write(&connect, &disconnect),
-        Ok(bytes("E0 07 97 05 1F 0002 'no'"))
-    );
+    assert_eq!(write(&connect, &disconnect), Ok(bytes("E0 07 97 05 1F 0002 'no'")));
     connect.properties = Some(Box::default());
-    assert_eq!(
-        write(&connect, &ack),
-        Ok(bytes("40 09 0007 87 05 1F 0002 'no'"))
-    );
-    connect.properties = Some(Box::new(ConnectProperties {
-        max_packet_size: Some(8),
-        ..Default::default()
-    }));
-    assert_eq!(
-        write(&connect, &ack),
-        Ok(bytes("40 04 0007 87 00")),
-        "the explanation gives way"
-    );
+    assert_eq!(write(&connect, &ack), Ok(bytes("40 09 0007 87 05 1F 0002 'no'")));
+    connect.properties = Some(Box::new(ConnectProperties { max_packet_size: Some(8), ..Default::default() }));
+    assert_eq!(write(&connect, &ack), Ok(bytes("40 04 0007 87 00")), "the explanation gives way");
     assert_eq!(write(&connect, &disconnect), Ok(bytes("E0 02 97 00")));
 }
 
@@ -340,26 +232,14 @@ fn a_message_above_the_clients_maximum_is_not_written() {
         user_name: None,
         password: None,
         will: None,
-        properties: Some(Box::new(ConnectProperties {
-            max_packet_size: Some(16),
-            ..ConnectProperties::default()
-        })),
+        properties: Some(Box::new(ConnectProperties { max_packet_size: Some(16), ..ConnectProperties::default() })),
     };
     let encoder = Encoder::for_client(&connect);
-    let publish = |len: usize| {
-        Reply::Publish(Publish {
-            topic: "t".into(),
-            payload: vec![0; len].into(),
-            ..Publish::default()
-        })
-    };
+    let publish =
+        |len: usize| Reply::Publish(Publish { topic: "t".into(), payload: vec![0; len].into(), ..Publish::default() });
     let mut out = BytesMut::from(&b"x"[..]);
     assert_eq!(encoder.encode(&publish(10), &mut out), Ok(16));
-    let error = EncodeError::TooLarge {
-        packet: "PUBLISH",
-        size: 17,
-        limit: 16,
-    };
+    let error = EncodeError::TooLarge { packet: "PUBLISH", size: 17, limit: 16 };
     assert_eq!(encoder.encode(&publish(11), &mut out), Err(error));
     assert_eq!(out.len(), 17, "nothing of the second was written");
 }
@@ -367,61 +247,23 @@ fn a_message_above_the_clients_maximum_is_not_written() {
 #[test]
 fn what_the_writers_would_cut_or_leave_half_written_is_an_error() {
     let long = "x".repeat(65_536);
-    let publish = Publish {
-        topic: "t".into(),
-        ..Publish::default()
-    };
-    let with = |properties| {
-        Reply::Publish(Publish {
-            properties: Some(Box::new(properties)),
-            ..publish.clone()
-        })
-    };
+    let publish = Publish { topic: "t".into(), ..Publish::default() };
+    let with = |properties| Reply::Publish(Publish { properties: Some(Box::new(properties)), ..publish.clone() });
     let none = PublishProperties::default;
     for reply in [
-        Reply::Publish(Publish {
-            topic: long.clone(),
-            ..publish.clone()
-        }),
-        Reply::Publish(Publish {
-            qos: QoS::AtLeastOnce,
-            ..publish.clone()
-        }),
-        with(PublishProperties {
-            content_type: Some(long.clone()),
-            ..none()
-        }),
-        with(PublishProperties {
-            response_topic: Some(long.clone()),
-            ..none()
-        }),
-        with(PublishProperties {
-            correlation_data: Some(vec![0; 65_536].into()),
-            ..none()
-        }),
-        with(PublishProperties {
-            user_properties: vec![(long.clone(), String::new())],
-            ..none()
-        }),
+        Reply::Publish(Publish { topic: long.clone(), ..publish.clone() }),
+        Reply::Publish(Publish { qos: QoS::AtLeastOnce, ..publish.clone() }),
+        with(PublishProperties { content_type: Some(long.clone()), ..none() }),
+        with(PublishProperties { response_topic: Some(long.clone()), ..none() }),
+        with(PublishProperties { correlation_data: Some(vec![0; 65_536].into()), ..none() }),
+        with(PublishProperties { user_properties: vec![(long.clone(), String::new())], ..none() }),
         Reply::PubAck(AckReply::success(0)),
-        Reply::SubAck(SubAck {
-            pkid: 1,
-            reasons: Vec::new(),
-            problem: None,
-        }),
-        Reply::UnsubAck(UnsubAck {
-            pkid: 0,
-            reasons: Vec::new(),
-            problem: None,
-        }),
+        Reply::SubAck(SubAck { pkid: 1, reasons: Vec::new(), problem: None }),
+        Reply::UnsubAck(UnsubAck { pkid: 0, reasons: Vec::new(), problem: None }),
         Reply::Disconnect(DisconnectReply::because(DisconnectReason::Normal, long)),
     ] {
         let mut out = BytesMut::new();
-        assert!(
-            encode(&reply, Version::V5, &mut out).is_err(),
-            "{}",
-            reply.name()
-        );
+        assert!(encode(&reply, Version::V5, &mut out).is_err(), "{}", reply.name());
         assert!(out.is_empty());
     }
 }

@@ -53,10 +53,7 @@ fn connect_frame(version: Version) -> Vec<u8> {
 fn connected(version: Version) -> Decoder {
     let mut decoder = Decoder::new(1024, 4096);
     let mut buf = BytesMut::from(&connect_frame(version)[..]);
-    assert!(matches!(
-        decoder.decode(&mut buf),
-        Ok(Some(Packet::Connect(_)))
-    ));
+    assert!(matches!(decoder.decode(&mut buf), Ok(Some(Packet::Connect(_)))));
     assert!(buf.is_empty());
     decoder
 }
