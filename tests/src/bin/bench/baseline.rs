@@ -37,7 +37,8 @@ pub fn start(world: &World) -> anyhow::Result<Server> {
     let output = process.child().stdout.take().context("its output is piped")?;
     let mut line = String::new();
     BufReader::new(output).read_line(&mut line)?;
-    let address = line.trim().parse().with_context(|| format!("the bare server said {line:?} instead of its address"))?;
+    let address =
+        line.trim().parse().with_context(|| format!("the bare server said {line:?} instead of its address"))?;
     Ok(Server { process, address })
 }
 

@@ -197,7 +197,9 @@ impl Session {
         loop {
             match self.packet().await? {
                 (kind::PUBACK, _) => {}
-                (kind::PUBLISH, body) if holds(body, br#""status":200"#) && holds(body, b"assignedHub") => return Ok(()),
+                (kind::PUBLISH, body) if holds(body, br#""status":200"#) && holds(body, b"assignedHub") => {
+                    return Ok(());
+                }
                 (kind, body) => bail!("no accepted answer but {kind}: {}", String::from_utf8_lossy(body)),
             }
         }

@@ -13,7 +13,13 @@ use crate::world::{Server, World};
 const SETTLING: Duration = Duration::from_secs(3);
 
 /// Bytes of resident memory for each of so many idle sessions, which subscribe to these topics.
-async fn per_session(world: &World, server: &Server, sessions: usize, at_once: usize, filters: &'static [&'static str]) -> anyhow::Result<f64> {
+async fn per_session(
+    world: &World,
+    server: &Server,
+    sessions: usize,
+    at_once: usize,
+    filters: &'static [&'static str],
+) -> anyhow::Result<f64> {
     // Code pages and buffers that are needed once are not a session's.
     let warm = open(world.fresh_devices(at_once)?, server.address, at_once, Some(filters)).await?;
     for session in warm {
@@ -35,7 +41,13 @@ pub async fn run(world: &World, sizes: &Sizes, report: &mut Report) -> anyhow::R
     let service = world.serve("idle.redb", None).await?;
     let ours = per_session(world, &service, idle, at_once, &["$provisioning/register/+"]).await?;
     drop(service);
-    report.budgeted("idle.memory", format!("memory for each of {idle} sessions"), ours / 1e3, "kB", Budget::AtMost(18.0, None));
+    report.budgeted(
+        "idle.memory",
+        format!("memory for each of {idle} sessions"),
+        ours / 1e3,
+        "kB",
+        Budget::AtMost(18.0, None),
+    );
     match mosquitto::start(world).await? {
         Some(broker) => {
             let theirs = per_session(world, &broker, idle, at_once, &["bench/+"]).await?;

@@ -16,7 +16,12 @@ use crate::sizes::Sizes;
 use crate::world::{Server, World};
 
 /// Opens a session for each device.
-pub async fn open(devices: Vec<Device>, address: SocketAddr, at_once: usize, filters: Option<&'static [&'static str]>) -> anyhow::Result<Vec<Session>> {
+pub async fn open(
+    devices: Vec<Device>,
+    address: SocketAddr,
+    at_once: usize,
+    filters: Option<&'static [&'static str]>,
+) -> anyhow::Result<Vec<Session>> {
     let (sender, mut opened) = tokio::sync::mpsc::unbounded_channel();
     let opening = each(devices, at_once, move |device: Device| {
         let sender = sender.clone();
@@ -39,7 +44,11 @@ pub async fn open(devices: Vec<Device>, address: SocketAddr, at_once: usize, fil
 }
 
 /// Each session asks once, all at the same time.
-pub async fn ask_once(server: &Server, sessions: Vec<Session>, topic: &'static str) -> anyhow::Result<(Round, Vec<Session>)> {
+pub async fn ask_once(
+    server: &Server,
+    sessions: Vec<Session>,
+    topic: &'static str,
+) -> anyhow::Result<(Round, Vec<Session>)> {
     let mut kept = Vec::with_capacity(sessions.len());
     let start = Arc::new(Barrier::new(sessions.len() + 1));
     let mut tasks = JoinSet::new();
@@ -74,7 +83,12 @@ enum Doing {
 }
 
 /// The sessions ask so many times in all, each the next time when it has its answer.
-async fn ask_often(server: &Server, sessions: &mut Vec<Session>, doing: Doing, requests: usize) -> anyhow::Result<Round> {
+async fn ask_often(
+    server: &Server,
+    sessions: &mut Vec<Session>,
+    doing: Doing,
+    requests: usize,
+) -> anyhow::Result<Round> {
     let each_asks = requests / sessions.len().max(1);
     let mut tasks = JoinSet::new();
     let start = Arc::new(Barrier::new(sessions.len() + 1));
@@ -144,10 +158,30 @@ pub async fn run(world: &World, sizes: &Sizes, report: &mut Report) -> anyhow::R
     }
     let (alone, together) = (Budget::AtMost(50.0, None), Budget::AtMost(15.0, None));
     for (ids, what, rounds, budget) in [
-        (["live.lookup1", "live.lookup1Rate", "live.lookup1P50", "live.lookup1P99"], "look-ups, one at a time", &looked_up.0, alone),
-        (["live.again1", "live.again1Rate", "live.again1P50", "live.again1P99"], "unchanged re-registrations, one at a time", &registered.0, alone),
-        (["live.lookup16", "live.lookup16Rate", "live.lookup16P50", "live.lookup16P99"], "look-ups, 16 connections", &looked_up.1, together),
-        (["live.again16", "live.again16Rate", "live.again16P50", "live.again16P99"], "unchanged re-registrations, 16 connections", &registered.1, together),
+        (
+            ["live.lookup1", "live.lookup1Rate", "live.lookup1P50", "live.lookup1P99"],
+            "look-ups, one at a time",
+            &looked_up.0,
+            alone,
+        ),
+        (
+            ["live.again1", "live.again1Rate", "live.again1P50", "live.again1P99"],
+            "unchanged re-registrations, one at a time",
+            &registered.0,
+            alone,
+        ),
+        (
+            ["live.lookup16", "live.lookup16Rate", "live.lookup16P50", "live.lookup16P99"],
+            "look-ups, 16 connections",
+            &looked_up.1,
+            together,
+        ),
+        (
+            ["live.again16", "live.again16Rate", "live.again16P50", "live.again16P99"],
+            "unchanged re-registrations, 16 connections",
+            &registered.1,
+            together,
+        ),
     ] {
         let [cpu, rate, p50, p99] = ids;
         report.budgeted(cpu, format!("{what}: server CPU for one"), of(rounds, Round::server_micros), "us", budget);
@@ -155,7 +189,12 @@ pub async fn run(world: &World, sizes: &Sizes, report: &mut Report) -> anyhow::R
         report.figure(p50, format!("{what}: p50"), of(rounds, |round| round.percentile(50)), "us");
         report.figure(p99, format!("{what}: p99"), of(rounds, |round| round.percentile(99)), "us");
     }
-    report.figure("live.client16", "client CPU for a look-up, 16 connections", of(&looked_up.1, Round::client_micros), "us");
+    report.figure(
+        "live.client16",
+        "client CPU for a look-up, 16 connections",
+        of(&looked_up.1, Round::client_micros),
+        "us",
+    );
 
     if let Some(broker) = mosquitto::start(world).await? {
         // Each alone on its topic: all have the same name for it, so one session echoes at a time to itself.
@@ -164,7 +203,12 @@ pub async fn run(world: &World, sizes: &Sizes, report: &mut Report) -> anyhow::R
         for _ in 0..rounds {
             echoes.push(ask_often(&broker, &mut one, Doing::Echo(ECHO), requests / 4).await?);
         }
-        report.figure("live.mosquittoEcho1", "for comparison: mosquitto echoes 400 bytes, one at a time", of(&echoes, Round::server_micros), "us");
+        report.figure(
+            "live.mosquittoEcho1",
+            "for comparison: mosquitto echoes 400 bytes, one at a time",
+            of(&echoes, Round::server_micros),
+            "us",
+        );
     }
     Ok(())
 }

@@ -116,12 +116,18 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     machine::pin(&client_cores).context("the load cannot be kept on its core")?;
     let world = World::new(folder, program, server_cores.clone())?;
     report.fact("machine", format!("{}, {} cores, load {:.1}", machine::processor(), cores.len(), machine::load()));
-    report.fact("pinned", match cores.len() {
-        0 | 1 => "no: there is one core, which the load shares with the server".to_owned(),
-        _ => format!("server on core {}, load on core {}", server_cores[0], client_cores[0]),
-    });
+    report.fact(
+        "pinned",
+        match cores.len() {
+            0 | 1 => "no: there is one core, which the load shares with the server".to_owned(),
+            _ => format!("server on core {}, load on core {}", server_cores[0], client_cores[0]),
+        },
+    );
     let sync = machine::sync_cost(folder)?;
-    report.fact("disk", format!("{}: a synced write of 4 KiB takes {:.2} ms", folder.display(), sync.as_secs_f64() * 1e3));
+    report.fact(
+        "disk",
+        format!("{}: a synced write of 4 KiB takes {:.2} ms", folder.display(), sync.as_secs_f64() * 1e3),
+    );
     if cfg!(debug_assertions) {
         report.fact("build", "debug: the figures mean nothing");
     } else if arguments.quick {

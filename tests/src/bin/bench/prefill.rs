@@ -48,7 +48,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 async fn commit_all(arguments: &Arguments) -> anyhow::Result<()> {
     let tuning = Config {
-        cache_size: 1 << 30,
+        cache_size: firsthop_config::Size::mib(1024),
         max_batch: NonZeroU16::new(BATCH).context("not zero")?,
         queue_length: NonZeroU32::new(u32::from(BATCH)).context("not zero")?,
     };
@@ -64,14 +64,18 @@ async fn commit_all(arguments: &Arguments) -> anyhow::Result<()> {
                 device_id: DeviceId::from(&id),
                 id,
                 enrollment: enrollment.clone(),
-                state: State::Assigned { hub: hubs[number as usize % hubs.len()].clone(), substatus: Substatus::InitialAssignment },
+                state: State::Assigned {
+                    hub: hubs[number as usize % hubs.len()].clone(),
+                    substatus: Substatus::InitialAssignment,
+                },
                 thumbprint: Thumbprint([number as u8; 32]),
                 operation: OperationId::random(),
                 rid: None,
                 created: now,
                 updated: now,
             };
-            let device = Device { metadata: Default::default(), endpoints: Default::default(), model: None, updated: now };
+            let device =
+                Device { metadata: Default::default(), endpoints: Default::default(), model: None, updated: now };
             let (store, decision) = (store.clone(), Decision { registration, expected: None, device: Some(device) });
             batch.spawn(async move { store.commit(decision).await });
         }

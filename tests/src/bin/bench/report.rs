@@ -72,7 +72,14 @@ impl Report {
         self.figures.push(Figure { section: self.section, id, what: what.into(), value, unit, budget: None });
     }
 
-    pub fn budgeted(&mut self, id: &'static str, what: impl Into<String>, value: f64, unit: &'static str, budget: Budget) {
+    pub fn budgeted(
+        &mut self,
+        id: &'static str,
+        what: impl Into<String>,
+        value: f64,
+        unit: &'static str,
+        budget: Budget,
+    ) {
         let section = self.section;
         self.figures.push(Figure { section, id, what: what.into(), value, unit, budget: Some(budget) });
     }
@@ -87,7 +94,8 @@ impl Report {
             json!({"id": figure.id, "section": figure.section, "what": figure.what, "value": figure.value, "unit": figure.unit,
                 "budget": limit, "aim": aim, "met": figure.budget.map(|budget| budget.is_met_by(figure.value))})
         };
-        let facts: serde_json::Map<_, _> = self.facts.iter().map(|(what, text)| ((*what).to_owned(), json!(text))).collect();
+        let facts: serde_json::Map<_, _> =
+            self.facts.iter().map(|(what, text)| ((*what).to_owned(), json!(text))).collect();
         json!({ "facts": facts, "figures": self.figures.iter().map(figure).collect::<Vec<_>>() })
     }
 }

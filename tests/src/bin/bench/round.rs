@@ -29,7 +29,10 @@ pub struct Round {
 
 impl Round {
     /// Runs the work, which returns how long each operation took, and counts what the server does until it is quiet again.
-    pub async fn of(server: &Process, work: impl Future<Output = anyhow::Result<Vec<Duration>>>) -> anyhow::Result<Self> {
+    pub async fn of(
+        server: &Process,
+        work: impl Future<Output = anyhow::Result<Vec<Duration>>>,
+    ) -> anyhow::Result<Self> {
         let (before, ticks_before) = (settled(server).await?, server.cpu_time_by_ticks()?);
         let (client_before, begun) = (machine::own_cpu_time()?, Instant::now());
         let mut latencies = tokio::time::timeout(LIMIT, work).await.context("a round hangs")??;
@@ -109,7 +112,8 @@ where
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_unstable_by(f64::total_cmp);
-    let (Some(upper), Some(lower)) = (values.get(values.len() / 2), values.get(values.len().saturating_sub(1) / 2)) else {
+    let (Some(upper), Some(lower)) = (values.get(values.len() / 2), values.get(values.len().saturating_sub(1) / 2))
+    else {
         return f64::NAN;
     };
     f64::midpoint(*upper, *lower)

@@ -26,7 +26,12 @@ pub async fn run(world: &World, sizes: &Sizes, cores: &[usize], report: &mut Rep
     prefill::fill(world, MANY, many, cores)?;
     report.progress(&format!("{few} and {many} registrations stored in {:.1} s", begun.elapsed().as_secs_f64()));
     let bytes = std::fs::metadata(world.path(MANY))?.len();
-    report.figure("scale.fileBytes", format!("file size for each of {many} registrations"), bytes as f64 / many as f64, "bytes");
+    report.figure(
+        "scale.fileBytes",
+        format!("file size for each of {many} registrations"),
+        bytes as f64 / many as f64,
+        "bytes",
+    );
 
     let small = world.serve("few.redb", None).await?;
     let large = world.serve(MANY, None).await?;
@@ -47,14 +52,39 @@ pub async fn run(world: &World, sizes: &Sizes, cores: &[usize], report: &mut Rep
     let ratio = |(small, large): &(Vec<Round>, Vec<Round>)| {
         median(large.iter().zip(small).map(|(large, small)| large.server_micros() / small.server_micros()))
     };
-    report.figure("scale.fewCpu", format!("server CPU, fresh connections, {few} stored"), of(&fresh_rounds.0, Round::server_micros), "us");
-    report.figure("scale.manyCpu", format!("server CPU, fresh connections, {many} stored"), of(&fresh_rounds.1, Round::server_micros), "us");
+    report.figure(
+        "scale.fewCpu",
+        format!("server CPU, fresh connections, {few} stored"),
+        of(&fresh_rounds.0, Round::server_micros),
+        "us",
+    );
+    report.figure(
+        "scale.manyCpu",
+        format!("server CPU, fresh connections, {many} stored"),
+        of(&fresh_rounds.1, Round::server_micros),
+        "us",
+    );
     let budget = Budget::AtMost(1.2, None);
     report.budgeted("scale.ratio", "ratio, median of the rounds", ratio(&fresh_rounds), "x", budget);
-    report.figure("scale.fewLiveCpu", format!("server CPU, live sessions, {few} stored"), of(&live_rounds.0, Round::server_micros), "us");
-    report.figure("scale.manyLiveCpu", format!("server CPU, live sessions, {many} stored"), of(&live_rounds.1, Round::server_micros), "us");
+    report.figure(
+        "scale.fewLiveCpu",
+        format!("server CPU, live sessions, {few} stored"),
+        of(&live_rounds.0, Round::server_micros),
+        "us",
+    );
+    report.figure(
+        "scale.manyLiveCpu",
+        format!("server CPU, live sessions, {many} stored"),
+        of(&live_rounds.1, Round::server_micros),
+        "us",
+    );
     report.figure("scale.liveRatio", "ratio, median of the rounds", ratio(&live_rounds), "x");
-    report.figure("scale.manyLiveRate", format!("registrations of live sessions at once, {many} stored"), of(&live_rounds.1, Round::rate), "/s");
+    report.figure(
+        "scale.manyLiveRate",
+        format!("registrations of live sessions at once, {many} stored"),
+        of(&live_rounds.1, Round::rate),
+        "/s",
+    );
     drop(small);
     restarts(world, sizes, large, report).await
 }
@@ -65,11 +95,12 @@ async fn restarts(world: &World, sizes: &Sizes, mut server: Server, report: &mut
     let mut starts = Vec::new();
     for _ in 0..sizes.kills {
         let address = server.address;
-        let storm = tokio::spawn(each(world.fresh_devices(sizes.fresh)?, sizes.at_once, move |device: Device| async move {
-            let begun = Instant::now();
-            crate::device::register(&device, address, Manner::StepByStep).await?.leave().await?;
-            Ok(begun.elapsed())
-        }));
+        let storm =
+            tokio::spawn(each(world.fresh_devices(sizes.fresh)?, sizes.at_once, move |device: Device| async move {
+                let begun = Instant::now();
+                crate::device::register(&device, address, Manner::StepByStep).await?.leave().await?;
+                Ok(begun.elapsed())
+            }));
         // So far that commits are under way, and not to the end.
         let before = server.process.cpu_time()?;
         while server.process.cpu_time()? - before < Duration::from_micros(150 * sizes.fresh as u64) {
@@ -88,7 +119,10 @@ async fn restarts(world: &World, sizes: &Sizes, mut server: Server, report: &mut
         while look_up(&known, &server).await.is_err() {
             server.process.check()?;
             if begun.elapsed() > LONGEST_START {
-                bail!("no look-up was answered after the restart: {:#}", look_up(&known, &server).await.err().unwrap_or_else(|| anyhow::anyhow!("too late")));
+                bail!(
+                    "no look-up was answered after the restart: {:#}",
+                    look_up(&known, &server).await.err().unwrap_or_else(|| anyhow::anyhow!("too late"))
+                );
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

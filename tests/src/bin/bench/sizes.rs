@@ -22,10 +22,28 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    pub const FULL: Self =
-        Self { rounds: 5, fresh: 2000, at_once: 256, live: 1000, requests: 10_000, idle: 5000, few: 10_000, many: 1_000_000, kills: 3 };
+    pub const FULL: Self = Self {
+        rounds: 5,
+        fresh: 2000,
+        at_once: 256,
+        live: 1000,
+        requests: 10_000,
+        idle: 5000,
+        few: 10_000,
+        many: 1_000_000,
+        kills: 3,
+    };
 
     /// Shows that the benchmark works; its figures mean nothing.
-    pub const QUICK: Self =
-        Self { rounds: 2, fresh: 150, at_once: 32, live: 100, requests: 500, idle: 200, few: 1000, many: 20_000, kills: 1 };
+    pub const QUICK: Self = Self {
+        rounds: 2,
+        fresh: 150,
+        at_once: 32,
+        live: 100,
+        requests: 500,
+        idle: 200,
+        few: 1000,
+        many: 20_000,
+        kills: 1,
+    };
 }
