@@ -10,9 +10,9 @@ use crate::{
 };
 
 /// How long an answer is waited for when the request does not say, in seconds.
-pub const DEFAULT_WAIT: u8 = 5;
+pub const DEFAULT_WAIT: u32 = 5;
 /// The longest `wait`, in seconds.
-pub const MAX_WAIT: u8 = 30;
+pub const MAX_WAIT: u32 = 30;
 
 /// Body of a publication to `$provisioning/register`. Every field is optional when a client certificate identifies the device.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub struct RegisterRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Document>,
     /// How to communicate with the device (rule A2): a name and an address each.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::document::unique")]
     pub endpoints: Option<BTreeMap<String, String>>,
     /// The device model that the device is an instance of (rule A4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,14 +43,14 @@ pub struct RegisterRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Any>,
     /// Latencies that the device measured, in milliseconds, by hub (rule B5).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::document::unique")]
     pub latencies: Option<BTreeMap<HubName, u32>>,
     /// Where the device believes to be assigned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<Current>,
     /// Seconds to wait for a final answer before `pending` is sent; 0 to 30, 5 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wait: Option<u8>,
+    pub wait: Option<u32>,
 }
 
 /// An assignment that a device remembers.

@@ -65,7 +65,7 @@ pub fn encode<T: Serialize>(body: &T, format: Format) -> Vec<u8> {
 fn malformed<E: std::fmt::Display>(error: &serde_path_to_error::Error<E>) -> DecodeError {
     let field = error.path().to_string();
     DecodeError::Malformed {
-        field: if field == "." { String::new() } else { field },
+        field: if field == "." || field == "?" { String::new() } else { field },
         message: error.inner().to_string(),
     }
 }
@@ -114,6 +114,7 @@ mod tests {
     fn a_key_that_stands_twice_is_refused() {
         assert!(register(r#"{"metadata":{"a":1,"a":2}}"#).unwrap_err().to_string().contains("stands twice"));
         assert!(register(r#"{"rid":"a","rid":"b"}"#).is_err());
+        assert!(register(r#"{"endpoints":{"ssh":"a","ssh":"b"}}"#).unwrap_err().to_string().contains("stands twice"));
     }
 
     #[test]

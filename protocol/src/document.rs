@@ -1,6 +1,8 @@
 //! Free-form content inside a body: the JSON data model, bounded in depth, without duplicate keys, from JSON or CBOR.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Deref;
 
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
@@ -40,6 +42,38 @@ impl<'de> Deserialize<'de> for Document {
             other => Err(D::Error::custom(format_args!("expected a map, found {}", kind(&other)))),
         }
     }
+}
+
+/// Reads an optional map and refuses a key that stands twice, which a plain map would let the last one win.
+pub(crate) fn unique<'de, D, K, V>(deserializer: D) -> Result<Option<BTreeMap<K, V>>, D::Error>
+where
+    D: Deserializer<'de>,
+    K: Deserialize<'de> + Ord + fmt::Display,
+    V: Deserialize<'de>,
+{
+    struct Unique<K, V>(PhantomData<(K, V)>);
+
+    impl<'de, K: Deserialize<'de> + Ord + fmt::Display, V: Deserialize<'de>> Visitor<'de> for Unique<K, V> {
+        type Value = BTreeMap<K, V>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+            let mut map = BTreeMap::new();
+            while let Some(key) = access.next_key::<K>()? {
+                let value = access.next_value()?;
+                if map.contains_key(&key) {
+                    return Err(A::Error::custom(format_args!("key {key} stands twice")));
+                }
+                map.insert(key, value);
+            }
+            Ok(map)
+        }
+    }
+
+    deserializer.deserialize_map(Unique(PhantomData)).map(Some)
 }
 
 /// The kind of a value, for messages.

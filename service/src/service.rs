@@ -74,6 +74,9 @@ impl Service {
         let store = Arc::new(open(settings.store, settings.store_tuning).await?);
         let clock = Arc::new(SystemClock::start());
         let now = clock.now();
+        if let Some(notice) = tls::notice(&settings.tls, now) {
+            tracing::warn!("server: {notice}");
+        }
         for entry in settings.declared.book.iter() {
             for notice in entry.certificates.iter().filter_map(|certificate| certificate.notice(now)) {
                 tracing::warn!(enrollment = %entry.name, "{notice}");

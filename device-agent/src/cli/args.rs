@@ -88,8 +88,8 @@ pub struct RegisterArgs {
     #[arg(long, env = "FIRSTHOP_AGENT_PAYLOAD", value_name = "JSON|@FILE", value_parser = input::any)]
     payload: Option<Any>,
     /// Seconds the service may take before it says that the registration is pending.
-    #[arg(long, env = "FIRSTHOP_AGENT_WAIT", value_name = "SECONDS", value_parser = clap::value_parser!(u8).range(0..=i64::from(MAX_WAIT)))]
-    wait: Option<u8>,
+    #[arg(long, env = "FIRSTHOP_AGENT_WAIT", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_WAIT)))]
+    wait: Option<u32>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -293,7 +293,7 @@ pub fn pending(rid: &RequestId) -> Answer {
 pub fn rejected(rid: Option<&RequestId>, code: ErrorCode) -> Answer {
     Answer::Rejected(Rejected {
         status: code.status(),
-        error_code: code,
+        error_code: code.number(),
         message: "no enrollment accepts these credentials".into(),
         action: code.action(),
         retry_after: (code.status() == 429).then_some(30),

@@ -72,7 +72,7 @@ async fn a_refusal_is_an_answer() {
         .await;
         let mut connection = connect(&broker, options).await;
         let Answer::Rejected(refusal) = connection.register(&request()).await.unwrap() else { panic!("no refusal") };
-        assert_eq!((refusal.status, refusal.error_code), (401, ErrorCode::NotEnrolled));
+        assert_eq!((refusal.status, refusal.error_code), (401, ErrorCode::NotEnrolled.number()));
         connection.close().await;
         broker.finished().await;
     }

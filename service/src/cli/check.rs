@@ -36,6 +36,9 @@ pub fn run(arguments: &Arguments) -> Exit {
     println!("  enrollments  {}", book.len());
     println!("  hubs         {}", hubs.iter().count());
     let now = Timestamp::now();
+    if let Some(notice) = tls::notice(&settings.tls, now) {
+        println!("  warning: server: {notice}");
+    }
     for entry in book.iter() {
         for certificate in entry.certificates.iter() {
             if let Some(warning) = certificate.notice(now) {

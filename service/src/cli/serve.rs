@@ -36,9 +36,10 @@ pub fn run(arguments: &Arguments) -> Exit {
     if let Some(format) = arguments.log_format {
         settings.log.format = format;
     }
-    if let Err(error) = logging::install(&settings.log) {
-        return fail(Exit::Configuration, &error);
-    }
+    let _log = match logging::install(&settings.log) {
+        Ok(guard) => guard,
+        Err(error) => return fail(Exit::Configuration, &error),
+    };
     match runtime() {
         Ok(runtime) => runtime.block_on(serve(settings)),
         Err(error) => fail(Exit::Failure, &error),
@@ -50,13 +51,25 @@ async fn serve(settings: Settings) -> Exit {
     let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
         return fail(Exit::Failure, &"signals cannot be waited for");
     };
+    // A file that may not grow further (ulimit -f) shall be an error of that write, as a full disk is; unhandled, the signal kills.
+    let Ok(_file_size) = signal(SignalKind::from_raw(libc::SIGXFSZ)) else {
+        return fail(Exit::Failure, &"signals cannot be waited for");
+    };
+    // A terminal that goes away is no reason to stop.
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        return fail(Exit::Failure, &"signals cannot be waited for");
+    };
+    raise_descriptors(settings.limits.sessions.saturating_add(settings.limits.handshakes));
     let service = match Service::start(settings).await {
         Ok(service) => service,
         Err(error) => return fail(Exit::Failure, &error),
     };
-    let name = tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
+    let name = loop {
+        tokio::select! {
+            _ = terminate.recv() => break "SIGTERM",
+            _ = interrupt.recv() => break "SIGINT",
+            Some(()) = hangup.recv() => tracing::info!("SIGHUP has no effect: a changed configuration takes a restart"),
+        }
     };
     tracing::info!(signal = name, "stopping");
     let clean = tokio::select! {
@@ -67,4 +80,26 @@ async fn serve(settings: Settings) -> Exit {
     };
     tracing::info!(clean, "stopped");
     Exit::Done
+}
+
+/// Descriptors besides those of connections: the store, the log, signals.
+const OTHERS: usize = 64;
+
+/// Lets the process have a descriptor for each connection that it may have, as far as the system allows.
+fn raise_descriptors(connections: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        tracing::warn!(%error, "the limit of open files cannot be raised");
+    }
+    let needed = connections.saturating_add(OTHERS);
+    if let Some(allowed) = getrlimit(Resource::Nofile).current
+        && allowed < needed as u64
+    {
+        tracing::warn!(
+            allowed,
+            needed,
+            "fewer open files are allowed than limits.sessions and limits.handshakes may need (ulimit -n)"
+        );
+    }
 }

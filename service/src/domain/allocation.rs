@@ -102,7 +102,7 @@ mod tests {
         RegistrationId::parse(&format!("dev-{number}")).unwrap()
     }
 
-    fn hashed<'a>(number: usize, hubs: &'a Hubs) -> &'a HubName {
+    fn hashed(number: usize, hubs: &Hubs) -> &HubName {
         &choose(AllocationPolicy::Hashed, &id(number), &[], hubs).unwrap().name
     }
 
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(chosen, PINNED);
     }
 
-    const PINNED: [&str; 8] = ["?", "?", "?", "?", "?", "?", "?", "?"];
+    const PINNED: [&str; 8] = ["hub-1", "hub-2", "hub-2", "hub-4", "hub-1", "hub-4", "hub-3", "hub-0"];
 
     #[test]
     fn shares_follow_the_weights() {

@@ -25,7 +25,9 @@ pub enum BookError {
     #[error("{0} is there twice; every enrollment needs a name of its own")]
     DuplicateName(EnrollmentName),
     /// A device below that CA would belong to both, and which one decides would be chance.
-    #[error("group:{first} and group:{second} both have the CA {subject:?} (same name and key); remove it from one of them")]
+    #[error(
+        "group:{first} and group:{second} both have the CA {subject:?} (same name and key); remove it from one of them"
+    )]
     SharedCa { first: GroupId, second: GroupId, subject: String },
     #[error("{0} has a device certificate where a group needs a CA certificate")]
     NotACa(EnrollmentName),
@@ -36,7 +38,9 @@ impl BookError {
     pub fn concerns(&self, name: &EnrollmentName) -> bool {
         match self {
             Self::DuplicateName(concerned) | Self::NotACa(concerned) => concerned == name,
-            Self::SharedCa { first, second, .. } => matches!(name, EnrollmentName::Group(id) if id == first || id == second),
+            Self::SharedCa { first, second, .. } => {
+                matches!(name, EnrollmentName::Group(id) if id == first || id == second)
+            }
         }
     }
 }
@@ -67,7 +71,11 @@ impl Book {
             for certificate in entry.certificates.iter() {
                 let identity = certificate.authority().ok_or_else(|| BookError::NotACa(entry.name.clone()))?;
                 if let Some(first) = owners.insert(identity, id).filter(|first| *first != id) {
-                    return Err(BookError::SharedCa { first: first.clone(), second: id.clone(), subject: certificate.subject() });
+                    return Err(BookError::SharedCa {
+                        first: first.clone(),
+                        second: id.clone(),
+                        subject: certificate.subject(),
+                    });
                 }
             }
         }

@@ -18,13 +18,7 @@ pub struct Hub {
     pub drained: bool,
 }
 
-impl Hub {
-    /// The address that devices are told.
-    pub fn address(&self) -> String {
-        self.to_string()
-    }
-}
-
+/// The address that devices are told.
 impl fmt::Display for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
@@ -69,7 +63,7 @@ mod tests {
             labels: BTreeMap::new(),
             drained: false,
         };
-        assert_eq!(hub("::1").address(), "[::1]:8884");
-        assert_eq!(hub("hub.example").address(), "hub.example:8884");
+        assert_eq!(hub("::1").to_string(), "[::1]:8884");
+        assert_eq!(hub("hub.example").to_string(), "hub.example:8884");
     }
 }

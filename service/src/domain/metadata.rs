@@ -1,5 +1,6 @@
 //! Metadata rules of an enrollment (rule A3): required keys, allow lists, patterns and a JSON Schema. A broken rule names its field.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use firsthop_protocol::ErrorCode;
@@ -39,7 +40,7 @@ impl MetadataRules {
                     // Which values are allowed is the operator's knowledge; the device is told only about its own.
                     return Err(Refusal::new(
                         ErrorCode::MetadataNotAllowed,
-                        format!("metadata.{path}: {value} is not allowed"),
+                        format!("metadata.{path}: {} is not allowed", shown(&value.to_string())),
                     )
                     .detail(format!("allowed are {}", Value::Array(allowed.clone()))));
                 }
@@ -71,6 +72,17 @@ impl MetadataRules {
     }
 }
 
+/// Longest part of a device's own words in a message, in characters.
+const SHOWN: usize = 120;
+
+/// The beginning of a text: what a device sent is not repeated at length.
+fn shown(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
+
 fn field<'a>(metadata: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
     let mut parts = path.split('.');
     let mut value = metadata.get(parts.next()?)?;
@@ -86,6 +98,8 @@ pub struct Pattern(Regex);
 
 impl Pattern {
     pub fn parse(text: &str) -> Result<Self, String> {
+        // By itself first: `a)|(?:b` would escape the anchors.
+        Regex::new(text).map_err(|error| error.to_string())?;
         regex::RegexBuilder::new(&format!("^(?:{text})$"))
             .size_limit(1 << 20)
             .build()
@@ -110,7 +124,9 @@ impl Schema {
 
     /// `Err` is `/path: fault`.
     pub fn judge(&self, values: &Map<String, Value>) -> Result<(), String> {
-        self.0.validate(&Value::Object(values.clone())).map_err(|error| format!("{}: {error}", error.instance_path()))
+        self.0
+            .validate(&Value::Object(values.clone()))
+            .map_err(|error| shown(&format!("{}: {error}", error.instance_path())).into_owned())
     }
 }
 

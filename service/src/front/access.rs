@@ -25,7 +25,9 @@ impl Access<'_> {
 
     fn covered(&self, filter: &str, grants: &[String]) -> bool {
         !filter.starts_with('$')
-            && std::iter::once(OWN_TREE).chain(grants.iter().map(String::as_str)).any(|grant| covers(grant, self.id.as_str(), filter))
+            && std::iter::once(OWN_TREE)
+                .chain(grants.iter().map(String::as_str))
+                .any(|grant| covers(grant, self.id.as_str(), filter))
     }
 }
 
@@ -34,9 +36,9 @@ fn covers(grant: &str, id: &str, filter: &str) -> bool {
     let mut wanted = filter.split('/');
     for level in grant.split('/') {
         match (level, wanted.next()) {
+            // `a/#` also covers `a` itself.
             ("#", _) => return true,
             (_, None | Some("#")) => {
-                // `a/#` also covers `a` itself.
                 return false;
             }
             ("+", Some(_)) => {}
@@ -54,21 +56,48 @@ mod tests {
 
     fn may(topic: &str) -> bool {
         let id = RegistrationId::parse("dev-1").unwrap();
-        let grants = TopicGrants { publish: vec!["sites/+/alarms".into(), "all/{registrationId}/up".into()], subscribe: vec![] };
+        let grants =
+            TopicGrants { publish: vec!["sites/+/alarms".into(), "all/{registrationId}/up".into()], subscribe: vec![] };
         Access { id: &id, grants: &grants }.may_publish(topic)
     }
 
     #[test]
     fn a_device_has_its_own_tree_and_what_is_granted() {
-        for topic in ["devices/dev-1/a", "devices/dev-1/a/b", "devices/dev-1", "devices/dev-1/#", "devices/dev-1/+/x", "sites/7/alarms", "sites/+/alarms", "all/dev-1/up"] {
+        for topic in [
+            "devices/dev-1/a",
+            "devices/dev-1/a/b",
+            "devices/dev-1",
+            "devices/dev-1/#",
+            "devices/dev-1/+/x",
+            "sites/7/alarms",
+            "sites/+/alarms",
+            "all/dev-1/up",
+        ] {
             assert!(may(topic), "{topic}");
         }
     }
 
     #[test]
     fn everything_else_is_denied() {
-        for topic in ["#", "+", "devices/#", "devices/+/a", "devices/dev-2/a", "devices/dev-10", "devices", "sites/7", "sites/#", "sites/7/alarms/x",
-            "all/+/up", "all/dev-2/up", "$SYS/broker", "$provisioning/register", "é/x", "/devices/dev-1/a", ""] {
+        for topic in [
+            "#",
+            "+",
+            "devices/#",
+            "devices/+/a",
+            "devices/dev-2/a",
+            "devices/dev-10",
+            "devices",
+            "sites/7",
+            "sites/#",
+            "sites/7/alarms/x",
+            "all/+/up",
+            "all/dev-2/up",
+            "$SYS/broker",
+            "$provisioning/register",
+            "é/x",
+            "/devices/dev-1/a",
+            "",
+        ] {
             assert!(!may(topic), "{topic}");
         }
     }

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use firsthop_protocol::body::{EnrollmentName, RegistrationStatus};
 use firsthop_protocol::topic::{self, Answers, Request, Suffix};
-use firsthop_protocol::{Accepted, Action, Answer, ErrorCode, Format, OperationId, Pending, Rejected, RequestId, TrackingId, codec};
+use firsthop_protocol::{
+    Accepted, Action, Answer, ErrorCode, Format, OperationId, Pending, Rejected, RequestId, TrackingId, codec,
+};
+
+use tracing::Span;
 
 use super::codec::PublishProperties;
 use crate::domain::refusal::Refusal;
@@ -21,6 +25,8 @@ pub struct Asked {
     /// MQTT 5 Response Topic, where it is one that this device may listen to.
     pub response_topic: Option<Arc<str>>,
     pub correlation: Option<Bytes>,
+    /// Of the registration, for what is logged about it.
+    pub span: Span,
 }
 
 /// An answer ready to be sent.
@@ -145,11 +151,149 @@ const DEFAULT_RETRY: u32 = 5;
 
 fn log_refusal(refusal: &Refusal, registration_id: &dyn std::fmt::Display, tracking_id: TrackingId, request: Request) {
     let enrollment = refusal.enrollment.as_ref().map(EnrollmentName::to_string).unwrap_or_default();
-    let (code, reason, message, detail) = (refusal.code.number(), refusal.code.name(), refusal.message.as_str(), refusal.detail.as_str());
+    let (code, reason, told, detail) =
+        (refusal.code.number(), refusal.code.name(), refusal.message.as_str(), refusal.detail.as_str());
     // Faults of ours need somebody to look; a refused or throttled device is the rules at work.
     if refusal.code.status() >= 500 && refusal.code != ErrorCode::Draining {
-        tracing::warn!(%registration_id, ?request, code, reason, enrollment, message, detail, %tracking_id, "refused");
+        tracing::warn!(%registration_id, ?request, code, reason, enrollment, told, detail, %tracking_id, "refused");
     } else {
-        tracing::info!(%registration_id, ?request, code, reason, enrollment, message, detail, %tracking_id, "refused");
+        tracing::info!(%registration_id, ?request, code, reason, enrollment, told, detail, %tracking_id, "refused");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use firsthop_protocol::body::Substatus;
+    use firsthop_protocol::{DeviceId, ETag, GroupId, HubName, RegistrationId, Timestamp};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::attestation::Thumbprint;
+    use crate::domain::registration::Registration;
+
+    fn asked() -> Asked {
+        Asked {
+            request: Request::Register,
+            format: Format::Json,
+            rid: RequestId::parse("r-7").ok(),
+            response_topic: None,
+            correlation: Some(Bytes::from_static(b"\x00\xff")),
+        }
+    }
+
+    fn granted(state: State) -> Granted {
+        let id = RegistrationId::parse("dev-1").unwrap();
+        let operation = OperationId::from_bytes([1; 16]);
+        let registration = Registration {
+            device_id: DeviceId::from(&id),
+            id,
+            enrollment: EnrollmentName::Group(GroupId::parse("line").unwrap()),
+            state,
+            thumbprint: Thumbprint([7; 32]),
+            operation,
+            rid: None,
+            created: Timestamp::from_secs(1),
+            updated: Timestamp::from_secs(2),
+        };
+        Granted {
+            registration,
+            etag: ETag::new(9),
+            assigned_hub: Some("hub.example:8884".into()),
+            operation,
+            changed: true,
+        }
+    }
+
+    fn on_hub() -> State {
+        State::Assigned { hub: HubName::parse("hub").unwrap(), substatus: Substatus::InitialAssignment }
+    }
+
+    fn body(message: &AnswerMessage) -> Value {
+        serde_json::from_slice(&message.body).unwrap()
+    }
+
+    fn user_property<'a>(properties: &'a PublishProperties, name: &str) -> Option<&'a str> {
+        properties.user_properties.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    #[test]
+    fn an_accepted_answer_tells_the_assignment_and_echoes_the_request() {
+        let message = accepted(asked(), granted(on_hub()));
+        let body = body(&message);
+        assert_eq!(body["status"], 200);
+        assert_eq!(body["state"], "assigned");
+        assert_eq!(body["assignedHub"], "hub.example:8884");
+        assert_eq!(body["enrollment"], json!({"group": "line"}));
+        assert_eq!(body["rid"], "r-7");
+        assert!(!String::from_utf8_lossy(&message.body).contains("0707"), "the thumbprint is the service's own");
+        let properties = message.properties();
+        assert_eq!(properties.correlation_data.as_deref(), Some(&b"\x00\xff"[..]));
+        assert_eq!(properties.payload_format_indicator, Some(1));
+        assert_eq!(user_property(&properties, "status"), Some("200"));
+        assert_eq!(user_property(&properties, "tracking-id"), None);
+    }
+
+    #[test]
+    fn a_failed_registration_that_is_looked_up_says_why() {
+        let failed = State::Failed { code: ErrorCode::NoHub, message: "no hub can take this device now".into() };
+        let message = accepted(asked(), Granted { assigned_hub: None, ..granted(failed) });
+        let body = body(&message);
+        assert_eq!((&body["state"], &body["errorCode"]), (&json!("failed"), &json!(ErrorCode::NoHub.number())));
+        assert_eq!(body["errorMessage"], "no hub can take this device now");
+        assert_eq!(body.get("assignedHub"), None);
+    }
+
+    #[test]
+    fn a_refusal_has_a_wait_exactly_when_asking_again_makes_sense() {
+        for code in ErrorCode::ALL {
+            let message = rejected(asked(), &Refusal::new(*code, "no").retry_after(7), &"dev-1");
+            let (body, properties) = (body(&message), message.properties());
+            let retry = code.action() == Action::Retry;
+            assert_eq!(body["retryAfter"], if retry { json!(7) } else { Value::Null }, "{}", code.name());
+            assert_eq!(user_property(&properties, "retry-after"), retry.then_some("7"), "{}", code.name());
+            assert_eq!(body["status"], code.status());
+            assert_eq!(user_property(&properties, "status"), Some(code.status().to_string().as_str()));
+            let without = self::body(&rejected(asked(), &Refusal::new(*code, "no"), &"dev-1"));
+            assert_eq!(without["retryAfter"].is_u64(), retry, "a wait is never left out: {}", code.name());
+        }
+    }
+
+    #[test]
+    fn the_device_is_told_the_message_and_the_tracking_id_but_not_the_detail() {
+        let refusal = Refusal::new(ErrorCode::NotEnrolled, "not enrolled").detail("group:secret is disabled");
+        let message = rejected(asked(), &refusal, &"dev-1");
+        let body = body(&message);
+        assert_eq!(body["message"], "not enrolled");
+        assert!(!body.to_string().contains("secret"), "{body}");
+        assert_eq!(user_property(&message.properties(), "tracking-id"), body["trackingId"].as_str());
+    }
+
+    #[test]
+    fn a_listener_gets_it_on_the_answers_own_topic_or_else_on_the_common_one() {
+        let message = accepted(asked(), granted(on_hub()));
+        let on = |filter: &str| message.topic_among(Answers::of_filter(filter).unwrap());
+        assert_eq!(on("$provisioning/register/#"), Some("$provisioning/register/accepted"));
+        assert_eq!(on("$provisioning/register/response"), Some("$provisioning/register/response"));
+        assert_eq!(on("$provisioning/register/rejected"), None);
+        assert_eq!(on("$provisioning/status/#"), None);
+    }
+
+    #[test]
+    fn a_pending_answer_names_the_operation_that_goes_on() {
+        let message = pending(asked(), OperationId::from_bytes([1; 16]));
+        let body = body(&message);
+        assert_eq!((&body["status"], &body["state"]), (&json!(202), &json!("assigning")));
+        assert_eq!(body["operationId"], OperationId::from_bytes([1; 16]).to_string());
+        assert_eq!(user_property(&message.properties(), "retry-after"), Some("1"));
+    }
+
+    #[test]
+    fn a_cbor_answer_says_so_and_is_no_text() {
+        let message = accepted(Asked { format: Format::Cbor, ..asked() }, granted(on_hub()));
+        let properties = message.properties();
+        assert_eq!(properties.content_type.as_deref(), Some(Format::Cbor.content_type()));
+        assert_eq!(properties.payload_format_indicator, None);
+        let answer: Answer = serde_cbor::from_slice(&message.body).unwrap();
+        assert_eq!(answer.status(), 200);
     }
 }

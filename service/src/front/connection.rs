@@ -20,10 +20,21 @@ use super::packet::connect;
 use super::session::Session;
 
 /// Serves a client whose TLS handshake is done.
-pub async fn serve<T: Transport>(door: Arc<Door>, mut transport: T, peer: SocketAddr, arrival: Arrival, deadline: Instant) {
+pub async fn serve<T: Transport>(
+    door: Arc<Door>,
+    mut transport: T,
+    peer: SocketAddr,
+    arrival: Arrival,
+    deadline: Instant,
+) {
     let mut decoder = Decoder::new(MAX_CONNECT, door.limits.packet_size.as_usize());
     let mut input = BytesMut::new();
-    let connect = match timeout_at(deadline, first_packet(&mut transport, &mut decoder, &mut input)).await {
+    let first = tokio::select! {
+        biased;
+        () = door.stopping.cancelled() => return,
+        first = timeout_at(deadline, first_packet(&mut transport, &mut decoder, &mut input)) => first,
+    };
+    let connect = match first {
         Ok(Ok(Packet::Connect(connect))) => connect,
         Ok(Ok(other)) => {
             tracing::debug!(%peer, packet = other.name(), "closed: the first packet is no CONNECT");
@@ -44,24 +55,24 @@ pub async fn serve<T: Transport>(door: Arc<Door>, mut transport: T, peer: Socket
         }
     };
     drop(arrival);
-    let Ok(place) = door.places.clone().try_acquire_owned() else {
-        tracing::warn!(%peer, limit = door.limits.sessions, "CONNECT refused: as many sessions as may be");
-        let encoder = Encoder::for_client(&connect);
-        refuse(&door, &mut transport, encoder, ConnectReason::ServerBusy, "the service has as many sessions as it may have").await;
-        return;
-    };
     let encoder = Encoder::for_client(&connect);
-    match connect::handle(&door, transport.peer_chain(), *connect) {
-        Ok(accepted) => {
-            let span = tracing::info_span!("session", %peer, id = accepted.identity.id().map(tracing::field::display));
-            let session = Session::new(door, decoder, encoder, accepted, place);
-            Box::pin(session.run(transport, input)).instrument(span).await;
-        }
+    let accepted = match connect::handle(&door, transport.peer_chain(), *connect) {
+        Ok(accepted) => accepted,
         Err((reason, why)) => {
             tracing::debug!(%peer, why, "CONNECT refused");
-            refuse(&door, &mut transport, encoder, reason, &why).await;
+            return refuse(&door, &mut transport, encoder, reason, &why).await;
         }
-    }
+    };
+    // Strangers have places of their own, so that they can never take a device's.
+    let places = if accepted.identity.principal().is_some() { &door.places } else { &door.lobby };
+    let Ok(place) = places.clone().try_acquire_owned() else {
+        tracing::debug!(%peer, "CONNECT refused: as many sessions as may be");
+        let why = "the service has as many sessions as it may have";
+        return refuse(&door, &mut transport, encoder, ConnectReason::ServerBusy, why).await;
+    };
+    let span = tracing::info_span!("session", %peer, id = accepted.identity.id().map(tracing::field::display));
+    let session = Session::new(door, decoder, encoder, accepted, place);
+    Box::pin(session.run(transport, input)).instrument(span).await;
 }
 
 enum First {
@@ -69,7 +80,11 @@ enum First {
     Refused(Version, ConnectReason, &'static str),
 }
 
-async fn first_packet<T: Transport>(transport: &mut T, decoder: &mut Decoder, input: &mut BytesMut) -> Result<Packet, First> {
+async fn first_packet<T: Transport>(
+    transport: &mut T,
+    decoder: &mut Decoder,
+    input: &mut BytesMut,
+) -> Result<Packet, First> {
     loop {
         match decoder.decode(input) {
             Ok(Some(packet)) => return Ok(packet),

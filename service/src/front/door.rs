@@ -18,6 +18,8 @@ pub struct Door {
     pub bus: Arc<RouterBus>,
     /// One permit for each session.
     pub places: Arc<Semaphore>,
+    /// One permit for each session without a proven enrollment.
+    pub lobby: Arc<Semaphore>,
     /// No further connections; sessions end once they have answered what is under way.
     pub stopping: CancellationToken,
     /// Every connection.
@@ -29,6 +31,7 @@ impl Door {
         Arc::new(Self {
             registry: Registry::new(limits.sessions_per_identity),
             places: Arc::new(Semaphore::new(limits.sessions.min(Semaphore::MAX_PERMITS))),
+            lobby: Arc::new(Semaphore::new(limits.lobby_sessions.min(Semaphore::MAX_PERMITS))),
             limits,
             provisioner,
             bus,

@@ -3,15 +3,33 @@
 use firsthop_protocol::{ErrorCode, RegistrationId};
 use rustls::pki_types::CertificateDer;
 
+use super::access::Access;
 use super::codec::Connect;
-use crate::domain::attestation::Proof;
+use crate::domain::attestation::{self, Principal, Proof};
 use crate::domain::refusal::Refusal;
 use crate::provisioner::{Attested, Provisioner};
+
+/// Why a session may not use ordinary topics.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NoAccess {
+    /// It has no proven enrollment, or none any more.
+    Refused(String),
+    /// The device has to register first.
+    Unregistered,
+}
+
+/// What a device is told that is not registered.
+pub const REGISTER_FIRST: &str = "ordinary topics are for registered devices: register first";
 
 /// The session's standing. Its verdict is renewed when enrollments change or a certificate leaves its dates.
 #[derive(Debug)]
 pub enum Identity {
-    Device { attested: Attested, id: RegistrationId },
+    Device {
+        attested: Attested,
+        principal: Principal,
+        /// Whether the device was found registered; asked for once.
+        registered: bool,
+    },
     /// May do one thing: register, and be told why it is refused.
     Stranger(Refusal),
 }
@@ -21,26 +39,50 @@ impl Identity {
     pub fn of(provisioner: &Provisioner, chain: &[CertificateDer<'_>], connect: &Connect) -> Self {
         let attested = provisioner.attest(chain);
         match &attested.verdict {
-            Err(refusal) => Self::Stranger(refusal.clone()),
+            Err(refusal) => Self::Stranger(named(refusal.clone(), chain)),
             Ok(proof) => match says_other_id(connect, &proof.id) {
-                Some(refusal) => Self::Stranger(refusal.by(&proof.enrollment.name)),
-                None => Self::Device { id: proof.id.clone(), attested },
+                Some(refusal) => Self::Stranger(named(refusal.by(&proof.enrollment.name), chain)),
+                None => Self::Device { principal: proof.principal(), attested, registered: false },
             },
         }
     }
 
     /// The device's proof as of now, or why it has none any more.
     pub fn proof(&mut self, provisioner: &Provisioner, chain: &[CertificateDer<'_>]) -> Result<&Proof, &Refusal> {
-        if let Self::Device { attested, id } = self
+        if let Self::Device { attested, principal, registered } = self
             && !provisioner.still_holds(attested)
         {
-            let renewed = provisioner.attest(chain);
-            debug_assert!(renewed.verdict.as_ref().is_ok_and(|proof| proof.id == *id) || renewed.verdict.is_err());
-            *attested = renewed;
+            *attested = provisioner.attest(chain);
+            *registered = false;
+            // Under another enrollment it would be another device, which has to connect anew.
+            if let Ok(proof) = &attested.verdict
+                && proof.principal() != *principal
+            {
+                let refusal =
+                    Refusal::new(ErrorCode::NotEnrolled, "the enrollment of this device changed: connect again");
+                attested.verdict = Err(refusal.by(&proof.enrollment.name));
+            }
         }
         match self {
             Self::Device { attested, .. } => attested.verdict.as_ref(),
             Self::Stranger(refusal) => Err(refusal),
+        }
+    }
+
+    /// The access list of ordinary topics, for a device that is registered. Until it is, its id may yet become that of another
+    /// enrollment's device, and so may the topics below it.
+    pub fn access(&mut self, provisioner: &Provisioner, chain: &[CertificateDer<'_>]) -> Result<Access<'_>, NoAccess> {
+        if let Err(refusal) = self.proof(provisioner, chain) {
+            return Err(NoAccess::Refused(refusal.message.clone()));
+        }
+        let Self::Device { attested: Attested { verdict: Ok(proof), .. }, registered, .. } = self else {
+            return Err(NoAccess::Unregistered);
+        };
+        *registered = *registered || provisioner.is_registered(proof);
+        if *registered {
+            Ok(Access { id: &proof.id, grants: &proof.enrollment.topics })
+        } else {
+            Err(NoAccess::Unregistered)
         }
     }
 
@@ -53,11 +95,24 @@ impl Identity {
     }
 
     pub fn id(&self) -> Option<&RegistrationId> {
+        self.principal().map(|principal| &principal.id)
+    }
+
+    pub fn principal(&self) -> Option<&Principal> {
         match self {
-            Self::Device { id, .. } => Some(id),
+            Self::Device { principal, .. } => Some(principal),
             Self::Stranger(_) => None,
         }
     }
+}
+
+/// A stranger has no id that the log could name, so the log names its certificate.
+fn named(mut refusal: Refusal, chain: &[CertificateDer<'_>]) -> Refusal {
+    if let Some(leaf) = chain.first() {
+        let separator = if refusal.detail.is_empty() { "" } else { "; " };
+        refusal.detail = format!("{}{separator}presented {}", refusal.detail, attestation::in_short(leaf));
+    }
+    refusal
 }
 
 /// A client id is empty, the registration id, or the registration id, a slash and any label; a user name is absent or the id.

@@ -27,6 +27,8 @@ pub struct Config {
     /// The longest keep-alive; longer ones and 0 (none) count as this.
     #[serde(with = "firsthop_config::duration")]
     pub keep_alive: Duration,
+    /// Sessions without a proven enrollment, in all.
+    pub lobby_sessions: usize,
     /// How long a session without a proven enrollment may live.
     #[serde(with = "firsthop_config::duration")]
     pub lobby: Duration,
@@ -46,9 +48,34 @@ impl Default for Config {
             packet_size: Size::kib(256),
             in_flight: 16,
             keep_alive: Duration::from_secs(30 * 60),
+            lobby_sessions: 1000,
             lobby: Duration::from_secs(5),
             unread: Duration::from_secs(20),
         }
+    }
+}
+
+impl Config {
+    /// Names the settings with which no device could be served.
+    pub fn problems(&self) -> Vec<String> {
+        let least = [
+            ("handshakes", self.handshakes, 2),
+            ("sessions", self.sessions, 1),
+            ("sessions_per_identity", self.sessions_per_identity, 1),
+            ("subscriptions", self.subscriptions, 1),
+            ("in_flight", usize::from(self.in_flight), 1),
+            ("packet_size", self.packet_size.as_usize(), MAX_LOBBY_PACKET),
+        ];
+        let short = [("time_to_connect", self.time_to_connect), ("lobby", self.lobby), ("unread", self.unread)];
+        let small = least.into_iter().filter(|(_, value, least)| value < least);
+        let small = small.map(|(name, value, least)| format!("limits.{name} is {value}: it must be at least {least}"));
+        let short = short
+            .into_iter()
+            .filter(|(_, time)| time.is_zero())
+            .map(|(name, _)| format!("limits.{name} is 0: no time at all"));
+        let keep_alive =
+            (self.keep_alive < Duration::from_secs(1)).then(|| "limits.keep_alive: it must be at least 1s".to_owned());
+        small.chain(short).chain(keep_alive).collect()
     }
 }
 

@@ -19,7 +19,7 @@ use super::connection;
 use super::door::Door;
 
 /// How long to pause when the system has no descriptor left.
-const OUT_OF_FILES: Duration = Duration::from_millis(50);
+const OUT_OF_FILES: Duration = Duration::from_millis(500);
 /// Connections that the system holds for us while we are busy.
 const BACKLOG: i32 = 4096;
 
@@ -75,8 +75,13 @@ async fn connect(door: Arc<Door>, acceptor: TlsAcceptor, stream: TcpStream, peer
         tracing::debug!(%peer, %error, "connection ended at once");
         return;
     }
-    let handshake = async { Box::pin(acceptor.accept(stream)).await };
-    match tokio::time::timeout_at(deadline, handshake).await {
+    let handshake = tokio::time::timeout_at(deadline, Box::pin(acceptor.accept(stream)));
+    let handshake = tokio::select! {
+        biased;
+        () = door.stopping.cancelled() => return,
+        handshake = handshake => handshake,
+    };
+    match handshake {
         Ok(Ok(stream)) => connection::serve(door, stream, peer, arrival, deadline).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),

@@ -1,7 +1,7 @@
 //! What other connections leave for a session: small, bounded, and empty most of the time.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -24,22 +24,29 @@ pub enum Mail {
 /// One session's mailbox. An idle one holds no heap memory.
 #[derive(Debug, Default)]
 pub struct Mailbox {
-    waiting: Mutex<VecDeque<Mail>>,
+    waiting: Mutex<Waiting>,
     arrived: Notify,
 }
 
+#[derive(Debug, Default)]
+struct Waiting {
+    mail: VecDeque<Mail>,
+    /// Nobody will read any more.
+    closed: bool,
+}
+
 impl Mailbox {
-    /// Leaves a message; gives it back when the box is full. An end of the session always fits.
+    /// Leaves a message; gives it back when the box is full or nobody reads it any more. An end of the session always fits.
     pub fn post(&self, mail: Mail) -> Result<(), Mail> {
         {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            if waiting.len() >= CAPACITY && matches!(mail, Mail::Answer(_)) {
+            let mut waiting = self.lock();
+            if waiting.closed || (waiting.mail.len() >= CAPACITY && matches!(mail, Mail::Answer(_))) {
                 return Err(mail);
             }
             match mail {
-                Mail::Answer(_) => waiting.push_back(mail),
+                Mail::Answer(_) => waiting.mail.push_back(mail),
                 // The session ends: nothing that waits behind it matters.
-                end => waiting.push_front(end),
+                end => waiting.mail.push_front(end),
             }
         }
         self.arrived.notify_one();
@@ -49,7 +56,7 @@ impl Mailbox {
     /// The next message. Cancel safe.
     pub async fn next(&self) -> Mail {
         loop {
-            let mail = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let mail = self.lock().mail.pop_front();
             match mail {
                 Some(mail) => return mail,
                 None => self.arrived.notified().await,
@@ -57,14 +64,97 @@ impl Mailbox {
         }
     }
 
-    /// Takes an answer that came too late for the session to send.
-    pub fn take_answer(&self) -> Option<AnswerMessage> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(mail) = waiting.pop_front() {
-            if let Mail::Answer(answer) = mail {
-                return Some(answer);
-            }
+    /// Ends the box. The answers that were in it are for somebody else.
+    pub fn close(&self) -> impl Iterator<Item = AnswerMessage> + use<> {
+        let mail = {
+            let mut waiting = self.lock();
+            waiting.closed = true;
+            std::mem::take(&mut waiting.mail)
+        };
+        mail.into_iter().filter_map(|mail| match mail {
+            Mail::Answer(answer) => Some(answer),
+            Mail::TakenOver | Mail::Displaced => None,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use firsthop_protocol::topic::Request;
+    use firsthop_protocol::{Format, OperationId, RequestId};
+    use futures_util::FutureExt;
+
+    use super::super::answer::{self, Asked};
+    use super::*;
+
+    fn answer(rid: usize) -> Mail {
+        let asked = Asked {
+            request: Request::Register,
+            format: Format::Json,
+            rid: RequestId::parse(&rid.to_string()).ok(),
+            response_topic: None,
+            correlation: None,
+        };
+        Mail::Answer(answer::pending(asked, OperationId::random()))
+    }
+
+    fn body(mail: Option<Mail>) -> String {
+        match mail {
+            Some(Mail::Answer(answer)) => String::from_utf8(answer.body.to_vec()).unwrap(),
+            other => panic!("no answer: {other:?}"),
         }
-        None
+    }
+
+    fn taken(mailbox: &Mailbox) -> Option<Mail> {
+        mailbox.next().now_or_never()
+    }
+
+    #[test]
+    fn answers_come_out_in_their_order_and_an_empty_box_waits() {
+        let mailbox = Mailbox::default();
+        assert!(taken(&mailbox).is_none());
+        for rid in 1..=2 {
+            mailbox.post(answer(rid)).unwrap();
+        }
+        assert!(body(taken(&mailbox)).contains(r#""rid":"1""#));
+        assert!(body(taken(&mailbox)).contains(r#""rid":"2""#));
+        assert!(taken(&mailbox).is_none());
+    }
+
+    #[test]
+    fn a_full_box_gives_an_answer_back_and_still_takes_the_end() {
+        let mailbox = Mailbox::default();
+        for rid in 0..CAPACITY {
+            mailbox.post(answer(rid)).unwrap();
+        }
+        assert!(body(mailbox.post(answer(CAPACITY)).err()).contains(&format!(r#""rid":"{CAPACITY}""#)));
+        mailbox.post(Mail::TakenOver).unwrap();
+        assert!(matches!(taken(&mailbox), Some(Mail::TakenOver)), "the end comes first");
+        assert!(body(taken(&mailbox)).contains(r#""rid":"0""#));
+    }
+
+    #[test]
+    fn answers_that_a_session_did_not_send_can_be_taken_back() {
+        let mailbox = Mailbox::default();
+        mailbox.post(answer(1)).unwrap();
+        mailbox.post(Mail::Displaced).unwrap();
+        assert!(body(mailbox.take_answer().map(Mail::Answer)).contains(r#""rid":"1""#));
+        assert!(mailbox.take_answer().is_none());
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_woken() {
+        let mailbox = std::sync::Arc::new(Mailbox::default());
+        let waiting = tokio::spawn({
+            let mailbox = mailbox.clone();
+            async move { mailbox.next().await }
+        });
+        tokio::task::yield_now().await;
+        mailbox.post(Mail::Displaced).unwrap();
+        assert!(matches!(waiting.await.unwrap(), Mail::Displaced));
     }
 }

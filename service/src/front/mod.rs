@@ -5,7 +5,7 @@
 //!                                                                               > ordinary > bus    everything else
 //! ```
 
-mod access;
+pub mod access;
 mod answer;
 pub mod bus;
 pub mod codec;

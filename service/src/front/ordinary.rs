@@ -69,8 +69,12 @@ impl Session {
                 BusError::SharedSubscription => SubscribeReason::SharedSubscriptionsNotSupported,
                 BusError::Reserved => SubscribeReason::NotAuthorized,
                 BusError::Invalid(_) | BusError::TooManyLevels(_) => SubscribeReason::TopicFilterInvalid,
-                BusError::TooManySubscriptions(_) | BusError::TooManyFilters(_) | BusError::TooManyLinks(_) => SubscribeReason::QuotaExceeded,
-                BusError::RetainedFull | BusError::TooLarge | BusError::Busy | BusError::RouterLost => SubscribeReason::UnspecifiedError,
+                BusError::TooManySubscriptions(_) | BusError::TooManyFilters(_) | BusError::TooManyLinks(_) => {
+                    SubscribeReason::QuotaExceeded
+                }
+                BusError::RetainedFull | BusError::TooLarge | BusError::Busy | BusError::RouterLost => {
+                    SubscribeReason::UnspecifiedError
+                }
             };
             (reason, error.to_string())
         };
@@ -129,7 +133,7 @@ impl Session {
         }
     }
 
-    fn label(&self) -> String {
+    pub(super) fn label(&self) -> String {
         self.identity.id().map(ToString::to_string).unwrap_or_default()
     }
 }

@@ -48,6 +48,13 @@ impl Outbound {
         Ok(None)
     }
 
+    /// The message with that id could not be written after all.
+    pub fn not_sent(&mut self, id: u16) -> Option<Reply> {
+        let at = self.unacknowledged.iter().position(|entry| entry.0 == id)?;
+        self.unacknowledged.swap_remove(at);
+        self.waiting.pop_front().map(|publish| self.number(publish))
+    }
+
     /// PUBACK. An id that is not known is let pass: some clients acknowledge QoS 0 as well.
     pub fn acknowledged(&mut self, id: u16) -> Option<Reply> {
         self.done(id, Stage::Published(QoS::AtLeastOnce))

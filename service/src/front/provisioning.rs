@@ -11,12 +11,13 @@ use std::time::Duration;
 use firsthop_protocol::body::{DEFAULT_WAIT, MAX_WAIT};
 use firsthop_protocol::codec::DecodeError;
 use firsthop_protocol::topic::{self, Answers, Request};
-use firsthop_protocol::{ErrorCode, Format, OperationId, RegisterRequest, StatusRequest, codec};
+use firsthop_protocol::{ErrorCode, Format, OperationId, RegisterRequest, RequestId, StatusRequest, codec};
 use futures_util::{FutureExt, StreamExt};
 use rustls::pki_types::CertificateDer;
+use tracing::{Instrument, Span};
 
 use super::answer::{self, AnswerMessage, Asked};
-use super::codec::{AckReason, DisconnectReason, Publish, QoS, Version};
+use super::codec::{AckReason, DisconnectReason, Publish, PublishProperties, QoS, Version};
 use super::identity::Identity;
 use super::session::{End, Session};
 use crate::domain::refusal::Refusal;
@@ -30,9 +31,16 @@ pub type Working = Pin<Box<dyn Future<Output = Progress> + Send>>;
 
 /// How far an operation came.
 pub enum Progress {
-    Done { asked: Asked, outcome: Outcome },
+    Done {
+        asked: Asked,
+        outcome: Outcome,
+    },
     /// The device does not want to wait longer; the operation goes on.
-    StillWorking { asked: Asked, operation: OperationId, rest: Operation },
+    StillWorking {
+        asked: Asked,
+        operation: OperationId,
+        rest: Operation,
+    },
 }
 
 impl Session {
@@ -45,7 +53,10 @@ impl Session {
         chain: &[CertificateDer<'_>],
     ) -> Result<(), End> {
         let mut asked = self.asked(publish, request);
-        self.acknowledge(publish, if self.anyone_listens(&asked) { AckReason::Success } else { AckReason::NoMatchingSubscribers });
+        self.acknowledge(
+            publish,
+            if self.anyone_listens(&asked) { AckReason::Success } else { AckReason::NoMatchingSubscribers },
+        );
         let format = match format_of(publish, topic_format) {
             Ok(format) => format,
             Err(refusal) => {
@@ -82,7 +93,7 @@ impl Session {
         self.stay_or_leave(chain)
     }
 
-    fn register(&mut self, asked: Asked, body: RegisterRequest, chain: &[CertificateDer<'_>]) {
+    fn register(&mut self, mut asked: Asked, body: RegisterRequest, chain: &[CertificateDer<'_>]) {
         let proof = match self.identity.proof(&self.door.provisioner, chain) {
             Ok(proof) => proof.clone(),
             Err(refusal) => {
@@ -92,17 +103,23 @@ impl Session {
         };
         let wait = match body.wait.unwrap_or(DEFAULT_WAIT) {
             wait if wait > MAX_WAIT => {
-                let refusal = Refusal::new(ErrorCode::InvalidField, format!("wait: at most {MAX_WAIT} seconds, not {wait}"));
+                let refusal =
+                    Refusal::new(ErrorCode::InvalidField, format!("wait: at most {MAX_WAIT} seconds, not {wait}"));
                 return self.refuse(asked, &refusal);
             }
             wait => Duration::from_secs(wait.into()),
         };
         if body.token.is_some() {
-            let refusal = Refusal::new(ErrorCode::InvalidField, "token: this connection is authenticated by its certificate");
+            let refusal =
+                Refusal::new(ErrorCode::InvalidField, "token: this connection is authenticated by its certificate");
             return self.refuse(asked, &refusal);
         }
         let (provisioner, operation) = (self.door.provisioner.clone(), OperationId::random());
-        let mut work: Operation = Box::pin(async move { provisioner.register(&proof, Arc::new(body), operation).await });
+        asked.span = tracing::info_span!("registration", registration_id = %proof.id, enrollment = %proof.enrollment.name,
+            operation_id = %operation, rid = body.rid.as_ref().map(RequestId::as_str));
+        let span = asked.span.clone();
+        let mut work: Operation =
+            Box::pin(async move { provisioner.register(&proof, Arc::new(body), operation).await }.instrument(span));
         // Most registrations change nothing and are done at once.
         if let Some(outcome) = work.as_mut().now_or_never() {
             return self.finish(asked, outcome);
@@ -127,10 +144,10 @@ impl Session {
 
     /// After the connection's end: carries what is under way to its end, for another connection or a later one.
     pub(super) async fn hand_over_answers(mut self) {
-        let (Some(id), Some(number)) = (self.identity.id().cloned(), self.number) else { return };
+        let (Some(device), Some(number)) = (self.identity.principal().cloned(), self.number) else { return };
         self.answers.clear();
-        while let Some(message) = self.post.mailbox.take_answer() {
-            self.door.registry.deliver_or_keep(&id, number, message, self.door.provisioner.now());
+        for message in self.post.mailbox.close() {
+            self.door.registry.deliver_or_keep(&device, number, message, self.door.provisioner.now());
         }
         while let Some(progress) = self.under_way.next().await {
             // Nobody waits for a "pending" any more.
@@ -148,13 +165,18 @@ impl Session {
             request,
             format: Format::Json,
             rid: None,
+            span: Span::none(),
             response_topic: properties.and_then(|properties| properties.response_topic.as_deref()).map(Into::into),
             // Small, but a slice of the read buffer, which it must not keep alive.
-            correlation: properties.and_then(|p| p.correlation_data.as_ref()).map(|data| bytes::Bytes::copy_from_slice(data)),
+            correlation: properties
+                .and_then(|p| p.correlation_data.as_ref())
+                .map(|data| bytes::Bytes::copy_from_slice(data)),
         }
     }
 
     fn finish(&mut self, asked: Asked, outcome: Outcome) {
+        let span = asked.span.clone();
+        let _entered = span.enter();
         match outcome {
             Ok(granted) => {
                 log_granted(asked.request, &granted);
@@ -167,7 +189,7 @@ impl Session {
     fn refuse(&mut self, asked: Asked, refusal: &Refusal) {
         let message = match self.identity.id() {
             Some(id) => answer::rejected(asked, refusal, id),
-            None => answer::rejected(asked, refusal, &"unproven"),
+            None => answer::rejected(asked, refusal, &"(unproven)"),
         };
         self.send_answer(message);
     }
@@ -196,8 +218,8 @@ impl Session {
         let on_response_topic = asked.response_topic.as_deref().is_some_and(|topic| self.topic_qos(topic).is_some());
         on_response_topic
             || self.listening().intersects(wanted)
-            || match (self.identity.id(), self.number) {
-                (Some(id), Some(number)) => self.door.registry.has_listener(id, number, wanted),
+            || match (self.identity.principal(), self.number) {
+                (Some(device), Some(number)) => self.door.registry.has_listener(device, number, wanted),
                 _ => false,
             }
     }
@@ -213,29 +235,48 @@ impl Session {
                 Some((topic.to_owned(), self.topic_qos(topic)?))
             });
         if let Some((topic, qos)) = own {
-            let properties = (self.version == Version::V5).then(|| Box::new(message.properties()));
-            return self.send(Publish { qos: qos.min(QoS::AtLeastOnce), topic, payload: message.body, properties, ..Publish::default() });
+            let properties = (self.version == Version::V5).then(|| {
+                let subscription_identifiers = self.subscription_identifiers(&topic);
+                Box::new(PublishProperties { subscription_identifiers, ..message.properties() })
+            });
+            return self.send(Publish {
+                qos: qos.min(QoS::AtLeastOnce),
+                topic,
+                payload: message.body,
+                properties,
+                ..Publish::default()
+            });
         }
-        if let (Identity::Device { id, .. }, Some(number)) = (&self.identity, self.number) {
-            self.door.registry.deliver_or_keep(id, number, message, self.door.provisioner.now());
+        if let (Identity::Device { principal, .. }, Some(number)) = (&self.identity, self.number) {
+            self.door.registry.deliver_or_keep(principal, number, message, self.door.provisioner.now());
         }
     }
 
     /// Delivers the answer that came before this session's subscription.
     pub(super) fn send_kept_answer(&mut self) {
-        if let Some(id) = self.identity.id()
-            && let Some(message) = self.door.registry.take_kept(id, self.listening(), self.door.provisioner.now())
+        if let Some(device) = self.identity.principal()
+            && let Some(message) = self.door.registry.take_kept(device, self.listening(), self.door.provisioner.now())
         {
             self.send_answer(message);
         }
     }
 
+    /// The identifiers of the subscriptions that an answer satisfies ([MQTT-3.3.4-3]).
+    fn subscription_identifiers(&self, topic: &str) -> Vec<u32> {
+        let Some((request, suffix)) = topic::parse_answer(topic) else { return Vec::new() };
+        let matching = self.answers.iter().filter(|filter| filter.answers.contains(request, suffix));
+        matching.filter_map(|filter| filter.identifier).collect()
+    }
+
     /// The QoS at which this client subscribes to a topic; `None` when it does not.
     fn topic_qos(&self, topic: &str) -> Option<QoS> {
         match topic::parse_answer(topic) {
-            Some((request, suffix)) => {
-                self.answers.iter().filter(|filter| filter.answers.contains(request, suffix)).map(|filter| filter.qos).max()
-            }
+            Some((request, suffix)) => self
+                .answers
+                .iter()
+                .filter(|filter| filter.answers.contains(request, suffix))
+                .map(|filter| filter.qos)
+                .max(),
             None => self.ordinary.qos_of(topic),
         }
     }
@@ -245,22 +286,28 @@ fn format_of(publish: &Publish, topic_format: Option<Format>) -> Result<Format, 
     let content_type = publish.properties.as_deref().and_then(|properties| properties.content_type.as_deref());
     match (content_type, topic_format) {
         (Some(content_type), _) => Format::from_content_type(content_type).ok_or_else(|| {
-            Refusal::new(ErrorCode::UnsupportedFormat, "the content type is neither application/json nor application/cbor")
+            Refusal::new(
+                ErrorCode::UnsupportedFormat,
+                "the content type is neither application/json nor application/cbor",
+            )
         }),
         (None, Some(format)) => Ok(format),
-        (None, None) => Format::sniff(&publish.payload)
-            .ok_or_else(|| Refusal::new(ErrorCode::UnsupportedFormat, "the body begins neither like a JSON object nor like a CBOR map")),
+        (None, None) => Format::sniff(&publish.payload).ok_or_else(|| {
+            Refusal::new(ErrorCode::UnsupportedFormat, "the body begins neither like a JSON object nor like a CBOR map")
+        }),
     }
 }
 
 fn log_granted(request: Request, granted: &Granted) {
     let registration = &granted.registration;
     let hub = granted.assigned_hub.as_deref().unwrap_or_default();
+    // What changes nothing would fill the log of a fleet that restarts.
     match request {
-        Request::Register => {
+        Request::Register if granted.changed => {
             tracing::info!(registration_id = %registration.id, enrollment = %registration.enrollment, hub, etag = %granted.etag,
                 operation_id = %granted.operation, "registered");
         }
+        Request::Register => tracing::debug!(registration_id = %registration.id, hub, "registered, unchanged"),
         Request::Status => tracing::debug!(registration_id = %registration.id, hub, "looked up"),
     }
 }

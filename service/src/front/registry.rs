@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use firsthop_protocol::Timestamp;
 use firsthop_protocol::topic::Answers;
-use firsthop_protocol::{RegistrationId, Timestamp};
 use lru::LruCache;
 
 use super::answer::AnswerMessage;
 use super::mailbox::{Mail, Mailbox};
+use crate::domain::attestation::Principal;
 
 /// How long an answer without a listener is kept.
 const KEPT_FOR: Duration = Duration::from_secs(60);
@@ -27,8 +28,8 @@ pub struct SessionNumber(u64);
 pub struct Registry {
     per_identity: usize,
     numbers: AtomicU64,
-    sessions: Mutex<HashMap<RegistrationId, Vec<Entry>>>,
-    kept: Mutex<LruCache<RegistrationId, (Timestamp, AnswerMessage)>>,
+    sessions: Mutex<HashMap<Principal, Vec<Entry>>>,
+    kept: Mutex<LruCache<Principal, (Timestamp, AnswerMessage)>>,
 }
 
 struct Entry {
@@ -70,7 +71,7 @@ impl Registry {
     }
 
     /// Enters a session. One of the same identity with the same client id is taken over; past the limit the oldest one ends.
-    pub fn enter(&self, id: &RegistrationId, client_id: &str, post: Arc<Post>) -> SessionNumber {
+    pub fn enter(&self, id: &Principal, client_id: &str, post: Arc<Post>) -> SessionNumber {
         let number = SessionNumber(self.numbers.fetch_add(1, Ordering::Relaxed));
         let mut displaced = Vec::new();
         {
@@ -90,7 +91,7 @@ impl Registry {
         number
     }
 
-    pub fn leave(&self, id: &RegistrationId, number: SessionNumber) {
+    pub fn leave(&self, id: &Principal, number: SessionNumber) {
         let mut sessions = lock(&self.sessions);
         if let Some(own) = sessions.get_mut(id) {
             own.retain(|entry| entry.number != number);
@@ -101,18 +102,23 @@ impl Registry {
     }
 
     /// Whether a session of the identity other than the asking one listens for one of these answers.
-    pub fn has_listener(&self, id: &RegistrationId, except: SessionNumber, answers: Answers) -> bool {
+    pub fn has_listener(&self, id: &Principal, except: SessionNumber, answers: Answers) -> bool {
         let sessions = lock(&self.sessions);
-        sessions.get(id).is_some_and(|own| own.iter().any(|entry| entry.number != except && entry.post.listening().intersects(answers)))
+        sessions.get(id).is_some_and(|own| {
+            own.iter().any(|entry| entry.number != except && entry.post.listening().intersects(answers))
+        })
     }
 
     /// Hands an answer to another session of the identity, or keeps it for one that subscribes soon.
-    pub fn deliver_or_keep(&self, id: &RegistrationId, except: SessionNumber, message: AnswerMessage, now: Timestamp) {
+    pub fn deliver_or_keep(&self, id: &Principal, except: SessionNumber, message: AnswerMessage, now: Timestamp) {
         let mut message = message;
         let others: Vec<Arc<Post>> = {
             let sessions = lock(&self.sessions);
             let own = sessions.get(id).map(Vec::as_slice).unwrap_or_default();
-            own.iter().filter(|entry| entry.number != except && entry.post.listens_to(&message)).map(|entry| entry.post.clone()).collect()
+            own.iter()
+                .filter(|entry| entry.number != except && entry.post.listens_to(&message))
+                .map(|entry| entry.post.clone())
+                .collect()
         };
         for post in others {
             match post.mailbox.post(Mail::Answer(message)) {
@@ -125,7 +131,7 @@ impl Registry {
     }
 
     /// The answer that was kept for the identity, if one of these subscriptions covers it.
-    pub fn take_kept(&self, id: &RegistrationId, answers: Answers, now: Timestamp) -> Option<AnswerMessage> {
+    pub fn take_kept(&self, id: &Principal, answers: Answers, now: Timestamp) -> Option<AnswerMessage> {
         let mut kept = lock(&self.kept);
         let (at, message) = kept.peek(id)?;
         if now.since(*at) >= KEPT_FOR {
@@ -145,4 +151,194 @@ impl Registry {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing between lock and unlock can leave the maps half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use firsthop_protocol::topic::Request;
+    use firsthop_protocol::{Format, OperationId, RequestId};
+    use futures_util::FutureExt;
+
+    use super::super::answer::{self, Asked};
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000);
+
+    fn id(name: &str) -> Principal {
+        Principal {
+            id: RegistrationId::parse(name).unwrap(),
+            enrollment: EnrollmentName::Group(GroupId::parse("factory").unwrap()),
+        }
+    }
+
+    fn answers(filter: &str) -> Answers {
+        Answers::of_filter(filter).unwrap()
+    }
+
+    /// A `pending` answer to a registration, told apart by its rid.
+    fn message(rid: &str) -> AnswerMessage {
+        let asked = Asked {
+            request: Request::Register,
+            format: Format::Json,
+            rid: RequestId::parse(rid).ok(),
+            response_topic: None,
+            correlation: None,
+        };
+        answer::pending(asked, OperationId::random())
+    }
+
+    fn is(message: &AnswerMessage, rid: &str) -> bool {
+        let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap();
+        body["rid"] == rid
+    }
+
+    fn mail(post: &Post) -> Option<Mail> {
+        post.mailbox.next().now_or_never()
+    }
+
+    struct Session {
+        number: SessionNumber,
+        post: Arc<Post>,
+    }
+
+    fn enter(registry: &Registry, identity: &str, client_id: &str) -> Session {
+        let post = Arc::new(Post::default());
+        Session { number: registry.enter(&id(identity), client_id, post.clone()), post }
+    }
+
+    #[test]
+    fn a_newcomer_with_the_same_identity_and_client_id_takes_over() {
+        let registry = Registry::new(4);
+        let old = enter(&registry, "dev-1", "c");
+        let new = enter(&registry, "dev-1", "c");
+        assert!(matches!(mail(&old.post), Some(Mail::TakenOver)));
+        assert!(mail(&new.post).is_none());
+        assert_eq!(registry.len(), 1);
+        // The old session leaves when it has ended, which must not remove the new one.
+        registry.leave(&id("dev-1"), old.number);
+        assert_eq!(registry.len(), 1);
+        registry.leave(&id("dev-1"), new.number);
+        assert_eq!(registry.len(), 0);
+    }
+
+    #[test]
+    fn another_identity_with_the_same_client_id_takes_over_nothing() {
+        let registry = Registry::new(1);
+        let one = enter(&registry, "dev-1", "c");
+        let two = enter(&registry, "dev-2", "c");
+        assert!(mail(&one.post).is_none() && mail(&two.post).is_none());
+        assert_eq!(registry.len(), 2);
+    }
+
+    #[test]
+    fn past_the_limit_the_oldest_session_of_the_identity_ends() {
+        let registry = Registry::new(2);
+        let sessions = ["a", "b", "c"].map(|client_id| enter(&registry, "dev-1", client_id));
+        assert!(matches!(mail(&sessions[0].post), Some(Mail::Displaced)));
+        assert!(mail(&sessions[1].post).is_none() && mail(&sessions[2].post).is_none());
+        assert_eq!(registry.len(), 2);
+    }
+
+    #[test]
+    fn an_answer_goes_to_another_session_of_the_identity_that_listens() {
+        let registry = Registry::new(4);
+        let asking = enter(&registry, "dev-1", "asking");
+        let deaf = enter(&registry, "dev-1", "deaf");
+        let listening = enter(&registry, "dev-1", "listening");
+        let stranger = enter(&registry, "dev-2", "stranger");
+        for session in [&asking, &listening, &stranger] {
+            session.post.listen(answers("$provisioning/register/#"));
+        }
+        deaf.post.listen(answers("$provisioning/status/#"));
+        assert!(registry.has_listener(&id("dev-1"), asking.number, answers("$provisioning/register/pending")));
+        registry.deliver_or_keep(&id("dev-1"), asking.number, message("1"), NOW);
+        assert!(matches!(mail(&listening.post), Some(Mail::Answer(answer)) if is(&answer, "1")));
+        assert!([&asking, &deaf, &stranger].iter().all(|session| mail(&session.post).is_none()));
+        assert!(
+            registry.take_kept(&id("dev-1"), answers("$provisioning/register/#"), NOW).is_none(),
+            "it is delivered once"
+        );
+    }
+
+    #[test]
+    fn only_a_listener_other_than_the_asking_session_counts() {
+        let registry = Registry::new(4);
+        let asking = enter(&registry, "dev-1", "asking");
+        asking.post.listen(answers("$provisioning/register/#"));
+        assert!(!registry.has_listener(&id("dev-1"), asking.number, answers("$provisioning/register/#")));
+        let other = enter(&registry, "dev-1", "other");
+        other.post.listen(answers("$provisioning/status/#"));
+        assert!(!registry.has_listener(&id("dev-1"), asking.number, answers("$provisioning/register/#")));
+        assert!(registry.has_listener(&id("dev-1"), asking.number, answers("$provisioning/status/response")));
+    }
+
+    #[test]
+    fn an_answer_without_a_listener_is_kept_for_sixty_seconds() {
+        let registry = Registry::new(4);
+        let asking = enter(&registry, "dev-1", "asking");
+        registry.deliver_or_keep(&id("dev-1"), asking.number, message("1"), NOW);
+        let late = NOW.plus(Duration::from_secs(59));
+        assert!(
+            registry.take_kept(&id("dev-2"), answers("$provisioning/register/#"), late).is_none(),
+            "it is nobody else's"
+        );
+        assert!(
+            registry.take_kept(&id("dev-1"), answers("$provisioning/status/#"), late).is_none(),
+            "another question's listener"
+        );
+        assert!(
+            registry.take_kept(&id("dev-1"), answers("$provisioning/register/accepted"), late).is_none(),
+            "another answer's listener"
+        );
+        let kept = registry.take_kept(&id("dev-1"), answers("$provisioning/register/pending"), late);
+        assert!(kept.is_some_and(|kept| is(&kept, "1")));
+        assert!(
+            registry.take_kept(&id("dev-1"), answers("$provisioning/register/pending"), late).is_none(),
+            "it is taken once"
+        );
+
+        registry.deliver_or_keep(&id("dev-1"), asking.number, message("2"), NOW);
+        let too_late = NOW.plus(Duration::from_secs(60));
+        assert!(registry.take_kept(&id("dev-1"), answers("$provisioning/register/#"), too_late).is_none());
+        assert!(
+            registry.take_kept(&id("dev-1"), answers("$provisioning/register/#"), NOW).is_none(),
+            "it is gone for good"
+        );
+    }
+
+    #[test]
+    fn of_two_kept_answers_the_later_one_stays() {
+        let registry = Registry::new(4);
+        let asking = enter(&registry, "dev-1", "asking");
+        registry.deliver_or_keep(&id("dev-1"), asking.number, message("1"), NOW);
+        registry.deliver_or_keep(&id("dev-1"), asking.number, message("2"), NOW);
+        let kept = registry.take_kept(&id("dev-1"), answers("$provisioning/register/#"), NOW).unwrap();
+        assert!(is(&kept, "2"));
+    }
+
+    #[test]
+    fn an_answer_that_a_full_mailbox_gives_back_is_kept() {
+        let registry = Registry::new(4);
+        let asking = enter(&registry, "dev-1", "asking");
+        let slow = enter(&registry, "dev-1", "slow");
+        slow.post.listen(answers("$provisioning/register/#"));
+        for rid in 0..100 {
+            registry.deliver_or_keep(&id("dev-1"), asking.number, message(&rid.to_string()), NOW);
+        }
+        let kept = registry.take_kept(&id("dev-1"), answers("$provisioning/register/#"), NOW).unwrap();
+        assert!(is(&kept, "99"));
+    }
+
+    #[test]
+    fn kept_answers_are_bounded() {
+        let registry = Registry::new(4);
+        let asking = enter(&registry, "dev-0", "asking");
+        for number in 0..=KEPT.get() {
+            registry.deliver_or_keep(&id(&format!("dev-{number}")), asking.number, message("1"), NOW);
+        }
+        let all = answers("$provisioning/register/#");
+        assert!(registry.take_kept(&id("dev-0"), all, NOW).is_none(), "the oldest went");
+        assert!(registry.take_kept(&id("dev-1"), all, NOW).is_some());
+        assert!(registry.take_kept(&id(&format!("dev-{KEPT}")), all, NOW).is_some());
+    }
 }

@@ -12,10 +12,11 @@ use futures_util::stream::FuturesUnordered;
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Duration, Instant, sleep_until, timeout};
+use tokio::time::{Duration, Instant, sleep, sleep_until, timeout};
 
 use super::codec::{
-    Decoder, DisconnectReason, DisconnectReply, EncodeError, Encoder, Packet, Publish, QoS, Reply, Version, Will,
+    ConnAck, ConnAckProperties, Decoder, DisconnectReason, DisconnectReply, EncodeError, Encoder, Packet, Publish, QoS,
+    Reply, Subscribe, Unsubscribe, Version, Will,
 };
 use super::door::Door;
 use super::identity::Identity;
@@ -28,6 +29,10 @@ use super::packet::connect::Accepted;
 use super::provisioning::Working;
 use super::registry::{Post, SessionNumber};
 
+/// The longest that a session goes without being judged again.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// How long a client may still take when the service stops.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// What is kept allocated for reading while a session is idle.
 const IDLE_BUFFER: usize = 1024;
 /// What is read at once.
@@ -61,6 +66,8 @@ pub struct AnswerFilter {
     pub filter: Box<str>,
     pub answers: Answers,
     pub qos: QoS,
+    /// MQTT 5 Subscription Identifier.
+    pub identifier: Option<u32>,
 }
 
 /// Why a session ends, and what the client is told.
@@ -83,10 +90,16 @@ impl End {
 }
 
 impl Session {
-    pub fn new(door: Arc<Door>, mut decoder: Decoder, encoder: Encoder, accepted: Accepted, place: OwnedSemaphorePermit) -> Self {
+    pub fn new(
+        door: Arc<Door>,
+        mut decoder: Decoder,
+        encoder: Encoder,
+        accepted: Accepted,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
         let post = Arc::new(Post::default());
-        let number = match accepted.identity.id() {
-            Some(id) => Some(door.registry.enter(id, &accepted.client_id, post.clone())),
+        let number = match accepted.identity.principal() {
+            Some(device) => Some(door.registry.enter(device, &accepted.client_id, post.clone())),
             None => {
                 decoder.set_max_packet(MAX_LOBBY_PACKET);
                 None
@@ -116,21 +129,42 @@ impl Session {
             door,
             _place: place,
         };
-        session.reply(&Reply::ConnAck(Box::new(accepted.answer)));
+        session.greet(accepted.answer);
         session
+    }
+
+    /// CONNACK; to a client that takes small packets only, without what it may do without.
+    fn greet(&mut self, answer: ConnAck) {
+        let bare = ConnAck { properties: ConnAckProperties::default(), ..answer.clone() };
+        let fits = [answer, bare]
+            .into_iter()
+            .any(|answer| self.encoder.encode(&Reply::ConnAck(Box::new(answer)), &mut self.out).is_ok());
+        if !fits {
+            self.end_with(End::quiet("the client takes no packet as large as a CONNACK"));
+        }
     }
 
     /// Runs to the end of the connection and beyond: what is under way is carried to its end for whoever else listens.
     pub async fn run<T: Transport>(mut self, mut transport: T, input: BytesMut) {
         tracing::debug!("session begins");
         let end = self.serve(&mut transport, input).await;
+        // Judged again here: the device may have lost its enrollment since its CONNECT.
+        if let Some(will) = &self.will
+            && !self
+                .identity
+                .access(&self.door.provisioner, transport.peer_chain())
+                .is_ok_and(|access| access.may_publish(&will.topic))
+        {
+            tracing::info!(topic = will.topic, "the will was not published: the device may not, or is not registered");
+            self.will = None;
+        }
         tracing::debug!(why = end.why, "session ends");
         if let Some(reason) = end.disconnect {
             self.reply(&Reply::Disconnect(DisconnectReply::because(reason, end.why)));
         }
         let _ = self.flush(&mut transport).await;
         // The peer may be gone already, or slow: the session is over either way.
-        let _ = timeout(self.door.limits.unread, transport.shutdown()).await;
+        let _ = timeout(FAREWELL, transport.shutdown()).await;
         drop(transport);
         self.afterlife().await;
     }
@@ -139,8 +173,9 @@ impl Session {
         let door = self.door.clone();
         let mut stopping = std::pin::pin!(door.stopping.cancelled());
         let mut stop = false;
-        let mut deadline = Instant::now() + self.keep_alive;
-        let mut timer = std::pin::pin!(sleep_until(deadline));
+        let mut judgement = self.next_judgement();
+        let mut silence = Instant::now() + self.keep_alive;
+        let mut timer = std::pin::pin!(sleep_until(silence.min(judgement)));
         loop {
             if let Err(end) = self.handle_input(&mut input, transport.peer_chain()).await {
                 return end;
@@ -178,7 +213,7 @@ impl Session {
                 read = transport.read_buf(&mut input), if reading => match read {
                     Ok(1..) => {
                         if self.number.is_some() {
-                            deadline = Instant::now() + self.keep_alive;
+                            silence = Instant::now() + self.keep_alive;
                         }
                     }
                     Ok(0) => return End::quiet("the client closed the connection"),
@@ -187,18 +222,31 @@ impl Session {
                 },
                 () = &mut timer => {
                     // Pushed out by reads; only now is it worth to move the timer.
-                    if deadline <= Instant::now() {
-                        return self.timed_out();
+                    if silence <= Instant::now() {
+                        return self.fell_silent();
                     }
-                    timer.as_mut().reset(deadline);
+                    if let Err(refusal) = self.identity.proof(&self.door.provisioner, transport.peer_chain()) {
+                        return End::fault(DisconnectReason::NotAuthorized, refusal.message.clone());
+                    }
+                    judgement = self.next_judgement();
+                    timer.as_mut().reset(silence.min(judgement));
                 }
             }
         }
     }
 
-    fn timed_out(&self) -> End {
+    /// When the device is judged again: when the first of its certificates expires. A stranger's time is its keep-alive.
+    fn next_judgement(&self) -> Instant {
+        let now = self.door.provisioner.now();
+        let left = self.identity.known_proof().map_or(LONGEST, |proof| proof.valid_until.since(now).min(LONGEST));
+        Instant::now() + left
+    }
+
+    fn fell_silent(&self) -> End {
         match &self.identity {
-            Identity::Device { .. } => End::fault(DisconnectReason::KeepAliveTimeout, "nothing was heard for one and a half keep-alives"),
+            Identity::Device { .. } => {
+                End::fault(DisconnectReason::KeepAliveTimeout, "nothing was heard for one and a half keep-alives")
+            }
             Identity::Stranger(refusal) => End::fault(DisconnectReason::NotAuthorized, refusal.message.clone()),
         }
     }
@@ -209,7 +257,7 @@ impl Session {
                 Ok(Some(packet)) => self.handle(packet, chain).await?,
                 Ok(None) => break,
                 Err(error) => {
-                    tracing::info!(%error, "malformed packet");
+                    tracing::debug!(%error, "malformed packet");
                     return Err(End::fault(error.disconnect_reason(), error.detail));
                 }
             }
@@ -218,6 +266,12 @@ impl Session {
     }
 
     async fn handle(&mut self, packet: Packet, chain: &[CertificateDer<'_>]) -> Result<(), End> {
+        if let Packet::Subscribe(Subscribe { filters, .. }) = &packet {
+            self.few_enough(filters.len())?;
+        }
+        if let Packet::Unsubscribe(Unsubscribe { filters, .. }) = &packet {
+            self.few_enough(filters.len())?;
+        }
         match packet {
             Packet::Publish(publish) => return self.on_publish(publish, chain).await,
             Packet::PubAck(ack) => self.on_puback(ack),
@@ -234,14 +288,32 @@ impl Session {
         Ok(())
     }
 
+    /// A packet may not name more filters than a session may have.
+    fn few_enough(&self, filters: usize) -> Result<(), End> {
+        let limit = self.door.limits.subscriptions;
+        if filters <= limit {
+            return Ok(());
+        }
+        Err(End::fault(
+            DisconnectReason::QuotaExceeded,
+            format!("{filters} filters in one packet; a session may have {limit}"),
+        ))
+    }
+
     fn on_mail(&mut self, mail: Mail) -> Result<(), End> {
         match mail {
             Mail::Answer(message) => {
                 self.send_answer(message);
                 Ok(())
             }
-            Mail::TakenOver => Err(End::fault(DisconnectReason::SessionTakenOver, "another connection of this device has the same client id")),
-            Mail::Displaced => Err(End::fault(DisconnectReason::QuotaExceeded, "this device has opened as many newer sessions as it may have")),
+            Mail::TakenOver => Err(End::fault(
+                DisconnectReason::SessionTakenOver,
+                "another connection of this device has the same client id",
+            )),
+            Mail::Displaced => Err(End::fault(
+                DisconnectReason::QuotaExceeded,
+                "this device has opened as many newer sessions as it may have",
+            )),
         }
     }
 
@@ -250,11 +322,11 @@ impl Session {
         self.under_way.len() >= usize::from(self.door.limits.in_flight.max(1))
     }
 
-    /// Puts a packet into the next write. One that the client cannot take is dropped, as MQTT 5 wants ([MQTT-3.1.2-25]).
+    /// Puts a packet into the next write.
     pub(super) fn reply(&mut self, reply: &Reply) {
         match self.encoder.encode(reply, &mut self.out) {
             Ok(_) => {}
-            Err(error @ EncodeError::TooLarge { .. }) => tracing::info!(%error, "not sent"),
+            Err(error @ EncodeError::TooLarge { .. }) => tracing::debug!(%error, "not sent"),
             Err(error) => tracing::warn!(%error, "not sent"),
         }
     }
@@ -262,9 +334,38 @@ impl Session {
     /// Sends a message at its QoS within the client's window.
     pub(super) fn send(&mut self, publish: Publish) {
         match self.outbound.send(publish) {
-            Ok(Some(reply)) => self.reply(&reply),
+            Ok(Some(reply)) => self.put(reply),
             Ok(None) => {}
-            Err(_) => self.end_with(End::fault(DisconnectReason::QuotaExceeded, "too many messages without acknowledgement")),
+            Err(_) => {
+                self.end_with(End::fault(DisconnectReason::QuotaExceeded, "too many messages without acknowledgement"))
+            }
+        }
+    }
+
+    /// Puts a message into the next write. One that is larger than the client takes is sent without what may be left out; if that does
+    /// not help, it counts as sent ([MQTT-3.1.2-25]).
+    pub(super) fn put(&mut self, reply: Reply) {
+        let Reply::Publish(mut publish) = reply else { return self.reply(&reply) };
+        for shorter in [false, true] {
+            if shorter && let Some(properties) = &mut publish.properties {
+                properties.user_properties.clear();
+                properties.content_type = None;
+            }
+            let message = Reply::Publish(publish);
+            match self.encoder.encode(&message, &mut self.out) {
+                Ok(_) => return,
+                Err(error) if shorter => {
+                    tracing::info!(%error, "a message was not sent");
+                    let Reply::Publish(publish) = message else { return };
+                    if let Some(next) = self.outbound.not_sent(publish.pkid) {
+                        self.put(next);
+                    }
+                    return;
+                }
+                Err(_) => {}
+            }
+            let Reply::Publish(back) = message else { return };
+            publish = back;
         }
     }
 
@@ -298,7 +399,12 @@ impl Session {
             transport.write_all(&self.out).await?;
             transport.flush().await
         };
-        let written = timeout(self.door.limits.unread, write).await;
+        let stopping = &self.door.stopping;
+        let written = tokio::select! {
+            biased;
+            written = timeout(self.door.limits.unread, write) => written,
+            () = async { stopping.cancelled().await; sleep(FAREWELL).await } => return Err(End::quiet("the client did not read in time")),
+        };
         self.out = BytesMut::new();
         match written {
             Ok(Ok(())) => Ok(()),
@@ -309,8 +415,8 @@ impl Session {
 
     /// After the connection: the will, and the answers that are still to come.
     async fn afterlife(mut self) {
-        if let (Some(id), Some(number)) = (self.identity.id(), self.number) {
-            self.door.registry.leave(id, number);
+        if let (Some(device), Some(number)) = (self.identity.principal(), self.number) {
+            self.door.registry.leave(device, number);
         }
         if let Some(will) = self.will.take() {
             self.publish_will(*will).await;

@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use firsthop_protocol::Timestamp;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{self, CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
@@ -15,6 +16,8 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 use serde::Deserialize;
+
+use crate::domain::attestation::EnrolledCertificate;
 
 /// Files of the server's certificate.
 #[derive(Debug, Clone, Deserialize)]
@@ -39,7 +42,8 @@ pub enum TlsError {
 pub fn server_config(config: &Config) -> Result<Arc<ServerConfig>, TlsError> {
     let chain = certificates(&config.certificate)?;
     check_mode(&config.key)?;
-    let key = PrivateKeyDer::from_pem_file(&config.key).map_err(|error| file(&config.key, format!("no private key: {error}")))?;
+    let key = PrivateKeyDer::from_pem_file(&config.key)
+        .map_err(|error| file(&config.key, format!("no private key: {error}")))?;
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Arc::new(Possession { algorithms: provider.signature_verification_algorithms });
     build(provider, verifier, chain, key).map(Arc::new).map_err(|reason| TlsError::Pair {
@@ -47,6 +51,12 @@ pub fn server_config(config: &Config) -> Result<Arc<ServerConfig>, TlsError> {
         key: config.key.clone(),
         reason,
     })
+}
+
+/// What somebody should know about the dates of the server's own certificate.
+pub fn notice(config: &Config, now: Timestamp) -> Option<String> {
+    let leaf = certificates(&config.certificate).ok()?.swap_remove(0);
+    EnrolledCertificate::leaf(leaf).ok()?.notice(now)
 }
 
 fn build(
@@ -61,14 +71,14 @@ fn build(
         .with_single_cert(chain, key)?;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    config.alpn_protocols = vec![b"mqtt".to_vec()];
     Ok(config)
 }
 
 /// The certificates of a PEM file; at least one.
 pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let chain: Vec<_> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
+    let text = std::fs::read(path).map_err(|error| file(path, format!("cannot be read: {error}")))?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<_, _>>()
         .map_err(|error| file(path, format!("not a PEM file of certificates: {error}")))?;
     if chain.is_empty() {
         return Err(file(path, "holds no certificate".into()));
@@ -80,7 +90,10 @@ fn check_mode(path: &Path) -> Result<(), TlsError> {
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(path).map_err(|error| file(path, error.to_string()))?.permissions().mode();
     if mode & 0o077 != 0 {
-        return Err(file(path, format!("a private key must be readable by its owner only, but its mode is {:o}: chmod 600", mode & 0o777)));
+        return Err(file(
+            path,
+            format!("a private key must be readable by its owner only, but its mode is {:o}: chmod 600", mode & 0o777),
+        ));
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::domain::device::DeviceModel;
 use crate::domain::hub::Hubs;
 use crate::domain::ports::{Clock, Store};
 use crate::domain::refusal::Refusal;
-use crate::domain::registration::Registration;
+use crate::domain::registration::{Registration, bound_elsewhere};
 use operations::Operations;
 pub use quotas::Config as QuotaConfig;
 use quotas::Quotas;
@@ -56,6 +56,8 @@ pub struct Granted {
     /// `host:port`; `None` where the device is on no hub.
     pub assigned_hub: Option<String>,
     pub operation: OperationId,
+    /// Whether anything was written.
+    pub changed: bool,
 }
 
 impl Provisioner {
@@ -75,14 +77,28 @@ impl Provisioner {
     pub fn attest(&self, chain: &[CertificateDer<'_>]) -> Attested {
         let entries = self.entries.load();
         let book = &entries.declared.book;
-        Attested { generation: book.generation(), verdict: attestation::judge(chain, book, self.clock.now()) }
+        let verdict = attestation::judge(chain, book, self.clock.now()).and_then(|proof| {
+            // Without the record nobody can say whose id it is.
+            let stored = self.store.registration(&proof.id).map_err(register::unavailable)?;
+            match stored.and_then(|stored| bound_elsewhere(&stored.registration, &proof)) {
+                Some(refusal) => Err(refusal),
+                None => Ok(proof),
+            }
+        });
+        Attested { generation: book.generation(), verdict }
     }
 
-    /// Whether a verdict may still be relied on: the enrollments are the same and every certificate is within its dates.
+    /// Whether the proven device is registered under its enrollment. Until then its id may yet become another's.
+    pub fn is_registered(&self, proof: &Proof) -> bool {
+        let stored = self.store.registration(&proof.id).ok().flatten();
+        stored.is_some_and(|stored| bound_elsewhere(&stored.registration, proof).is_none())
+    }
+
+    /// Whether a verdict may still be relied on: the enrollments are the same and, for a proof, every certificate is within its dates.
     pub fn still_holds(&self, attested: &Attested) -> bool {
         let now = self.clock.now();
         attested.generation == self.entries.load().declared.book.generation()
-            && attested.verdict.as_ref().is_ok_and(|proof| proof.valid_from <= now && now < proof.valid_until)
+            && attested.verdict.as_ref().map_or(true, |proof| proof.valid_from <= now && now < proof.valid_until)
     }
 
     /// From here on registrations are refused with 503, so that the process can end.
@@ -105,3 +121,6 @@ pub struct Attested {
     pub generation: u64,
     pub verdict: Result<Proof, Refusal>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,11 +5,12 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use firsthop_protocol::{ErrorCode, OperationId, RegisterRequest, RegistrationId, RequestId, Timestamp};
+use firsthop_protocol::{ErrorCode, OperationId, RegisterRequest, RequestId, Timestamp};
 use lru::LruCache;
 use tokio::sync::watch;
 
 use super::Granted;
+use crate::domain::attestation::Principal;
 use crate::domain::refusal::Refusal;
 
 /// How long a `rid` names the same operation.
@@ -20,8 +21,8 @@ const CAPACITY: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 pub(super) type Outcome = Result<Granted, Refusal>;
 
 pub(super) struct Operations {
-    under_way: Mutex<HashMap<RegistrationId, UnderWay>>,
-    recent: Mutex<LruCache<(RegistrationId, RequestId), (OperationId, Timestamp)>>,
+    under_way: Mutex<HashMap<Principal, UnderWay>>,
+    recent: Mutex<LruCache<(Principal, RequestId), (OperationId, Timestamp)>>,
 }
 
 struct UnderWay {
@@ -40,7 +41,7 @@ pub(super) enum Part<'a> {
 /// The right to do the operation of one device. Ends with the outcome, or without one when dropped.
 pub(super) struct Lead<'a> {
     operations: &'a Operations,
-    id: RegistrationId,
+    id: Principal,
     outcome: watch::Sender<Option<Outcome>>,
 }
 
@@ -52,13 +53,17 @@ impl Default for Operations {
 
 impl Operations {
     /// Begins an operation or joins the one of the same content; another content at the same time is refused (409).
-    pub fn begin(&self, id: &RegistrationId, content: &Arc<RegisterRequest>) -> Result<Part<'_>, Refusal> {
+    pub fn begin(&self, id: &Principal, content: &Arc<RegisterRequest>) -> Result<Part<'_>, Refusal> {
         let mut under_way = lock(&self.under_way);
         if let Some(other) = under_way.get(id) {
-            return if other.content == *content {
+            return if same_content(&other.content, content) {
                 Ok(Part::Join(other.outcome.clone()))
             } else {
-                Err(Refusal::new(ErrorCode::RegistrationUnderWay, "this device is registering at this moment with other content").retry_after(1))
+                Err(Refusal::new(
+                    ErrorCode::RegistrationUnderWay,
+                    "this device is registering at this moment with other content",
+                )
+                .retry_after(1))
             };
         }
         let (sender, outcome) = watch::channel(None);
@@ -67,13 +72,13 @@ impl Operations {
     }
 
     /// The operation that this `rid` named within the last ten minutes.
-    pub fn recall(&self, id: &RegistrationId, rid: &RequestId, now: Timestamp) -> Option<OperationId> {
+    pub fn recall(&self, id: &Principal, rid: &RequestId, now: Timestamp) -> Option<OperationId> {
         let mut recent = lock(&self.recent);
         let (operation, at) = *recent.get(&(id.clone(), rid.clone()))?;
         (now.since(at) < REMEMBERED).then_some(operation)
     }
 
-    pub fn remember(&self, id: &RegistrationId, rid: &RequestId, operation: OperationId, now: Timestamp) {
+    pub fn remember(&self, id: &Principal, rid: &RequestId, operation: OperationId, now: Timestamp) {
         lock(&self.recent).put((id.clone(), rid.clone()), (operation, now));
     }
 }
@@ -93,6 +98,13 @@ impl Drop for Lead<'_> {
     }
 }
 
+/// Whether two requests ask for the same. What a client calls a request, and how long it waits, is not part of it.
+fn same_content(one: &RegisterRequest, other: &RegisterRequest) -> bool {
+    let content =
+        |request: &RegisterRequest| RegisterRequest { rid: None, wait: None, api_version: None, ..request.clone() };
+    content(one) == content(other)
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing between lock and unlock can leave the maps half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -100,10 +112,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use firsthop_protocol::body::EnrollmentName;
+    use firsthop_protocol::{GroupId, RegistrationId};
+
     use super::*;
 
-    fn id() -> RegistrationId {
-        RegistrationId::parse("dev-1").unwrap()
+    fn device(name: &str) -> Principal {
+        Principal {
+            id: RegistrationId::parse(name).unwrap(),
+            enrollment: EnrollmentName::Group(GroupId::parse("factory").unwrap()),
+        }
+    }
+
+    fn id() -> Principal {
+        device("dev-1")
     }
 
     fn content(model: &str) -> Arc<RegisterRequest> {
@@ -135,10 +157,11 @@ mod tests {
     #[test]
     fn a_rid_names_the_same_operation_for_ten_minutes() {
         let operations = Operations::default();
-        let (rid, operation, start) = (RequestId::parse("7").unwrap(), OperationId::random(), Timestamp::from_secs(1_000));
+        let (rid, operation, start) =
+            (RequestId::parse("7").unwrap(), OperationId::random(), Timestamp::from_secs(1_000));
         operations.remember(&id(), &rid, operation, start);
         assert_eq!(operations.recall(&id(), &rid, start.plus(Duration::from_secs(599))), Some(operation));
         assert_eq!(operations.recall(&id(), &rid, start.plus(Duration::from_secs(600))), None);
-        assert_eq!(operations.recall(&RegistrationId::parse("dev-2").unwrap(), &rid, start), None);
+        assert_eq!(operations.recall(&device("dev-2"), &rid, start), None);
     }
 }

@@ -69,7 +69,13 @@ impl PerEnrollment {
     }
 
     /// Spends one of the entry's and one of the service's, or neither.
-    pub fn spend(&self, service: &Quotas, enrollment: &EnrollmentName, kind: Kind, now: Duration) -> Result<(), Refusal> {
+    pub fn spend(
+        &self,
+        service: &Quotas,
+        enrollment: &EnrollmentName,
+        kind: Kind,
+        now: Duration,
+    ) -> Result<(), Refusal> {
         let entry = if self.0.is_empty() { None } else { self.0.get(enrollment).and_then(|quotas| quotas.of(kind)) };
         if let Some(quota) = entry {
             quota.admit(now).map_err(|wait| throttled(wait, kind, &enrollment.to_string()).by(enrollment))?;

@@ -23,7 +23,7 @@ const RETRY: u32 = 5;
 impl Provisioner {
     /// Registers the proven device. `operation` names the operation should it be a new one.
     pub async fn register(&self, proof: &Proof, request: Arc<RegisterRequest>, operation: OperationId) -> Outcome {
-        let id = &proof.id;
+        let device = proof.principal();
         if self.is_draining() {
             return Err(Refusal::new(ErrorCode::Draining, "the service is stopping").retry_after(RETRY));
         }
@@ -32,27 +32,47 @@ impl Provisioner {
         let entries = self.entries.load_full();
         entries.quotas.spend(&self.service_quotas, &proof.enrollment.name, Kind::Registration, self.clock.uptime())?;
         loop {
-            match self.operations.begin(id, &request).map_err(|refusal| refusal.by(&proof.enrollment.name))? {
+            match self.operations.begin(&device, &request).map_err(|refusal| refusal.by(&proof.enrollment.name))? {
                 Part::Lead(lead) => return self.lead(lead, proof, &request, operation, &entries).await,
                 Part::Join(mut outcome) => {
-                    if let Ok(outcome) = outcome.wait_for(Option::is_some).await {
-                        return outcome.clone().expect("waited until there was one");
+                    let outcome = outcome.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
+                    if let Some(outcome) = outcome {
+                        self.remember(proof, &request, &outcome);
+                        return outcome;
                     }
+                    // Whoever did it went away: begin anew.
                 }
             }
         }
     }
 
-    async fn lead(&self, lead: Lead<'_>, proof: &Proof, request: &RegisterRequest, operation: OperationId, entries: &super::Entries) -> Outcome {
+    async fn lead(
+        &self,
+        lead: Lead<'_>,
+        proof: &Proof,
+        request: &RegisterRequest,
+        operation: OperationId,
+        entries: &super::Entries,
+    ) -> Outcome {
         let outcome = self.decide_and_commit(proof, request, operation, entries).await;
-        if let (Ok(granted), Some(rid)) = (&outcome, &request.rid) {
-            self.operations.remember(&proof.id, rid, granted.operation, self.clock.now());
-        }
+        self.remember(proof, request, &outcome);
         lead.finish(&outcome);
         outcome
     }
 
-    async fn decide_and_commit(&self, proof: &Proof, request: &RegisterRequest, operation: OperationId, entries: &super::Entries) -> Outcome {
+    fn remember(&self, proof: &Proof, request: &RegisterRequest, outcome: &Outcome) {
+        if let (Ok(granted), Some(rid)) = (outcome, &request.rid) {
+            self.operations.remember(&proof.principal(), rid, granted.operation, self.clock.now());
+        }
+    }
+
+    async fn decide_and_commit(
+        &self,
+        proof: &Proof,
+        request: &RegisterRequest,
+        operation: OperationId,
+        entries: &super::Entries,
+    ) -> Outcome {
         let declared = &entries.declared;
         for _ in 0..ATTEMPTS {
             let now = self.clock.now();
@@ -70,7 +90,7 @@ impl Provisioner {
             let expected = stored.as_ref().map(|stored| stored.etag);
             let (registration, refusal) = match decide(stored.as_ref(), proof, &declared.hubs, &operation) {
                 Step::Keep(Registered { registration, etag }) if device.is_none() => {
-                    return Ok(granted(registration, etag, operation.id, entries));
+                    return Ok(granted(registration, etag, operation.id, false, entries));
                 }
                 Step::Keep(Registered { registration, .. }) => {
                     (Registration { operation: operation.id, rid: operation.rid, updated: now, ..registration }, None)
@@ -81,18 +101,28 @@ impl Provisioner {
             };
             let decision = Decision { registration: registration.clone(), expected, device };
             match self.store.commit(decision).await {
-                Ok(etag) => return refusal.map_or_else(|| Ok(granted(registration, etag, operation.id, entries)), Err),
+                Ok(etag) => {
+                    return refusal.map_or_else(|| Ok(granted(registration, etag, operation.id, true, entries)), Err);
+                }
                 Err(CommitError::Conflict { .. }) => {}
                 Err(CommitError::Store(error)) => return Err(refusal.unwrap_or_else(|| unavailable(error))),
             }
         }
-        Err(Refusal::new(ErrorCode::RegistrationUnderWay, "the registration keeps changing; ask again").retry_after(RETRY))
+        Err(Refusal::new(ErrorCode::RegistrationUnderWay, "the registration keeps changing; ask again")
+            .retry_after(RETRY))
     }
 
-    fn operation(&self, proof: &Proof, request: &RegisterRequest, stored: Option<&Registered>, fresh: OperationId, now: Timestamp) -> Operation {
+    fn operation(
+        &self,
+        proof: &Proof,
+        request: &RegisterRequest,
+        stored: Option<&Registered>,
+        fresh: OperationId,
+        now: Timestamp,
+    ) -> Operation {
         let rid = request.rid.clone();
         let same = rid.as_ref().and_then(|rid| {
-            self.operations.recall(&proof.id, rid, now).or_else(|| {
+            self.operations.recall(&proof.principal(), rid, now).or_else(|| {
                 // After a restart the record itself remembers its last operation.
                 let stored = &stored?.registration;
                 (stored.rid.as_ref() == Some(rid) && now.since(stored.updated) < REMEMBERED).then_some(stored.operation)
@@ -122,10 +152,16 @@ pub(super) fn unavailable(error: StoreError) -> Refusal {
     Refusal::new(code, message).detail(error.to_string()).retry_after(RETRY)
 }
 
-pub(super) fn granted(registration: Registration, etag: firsthop_protocol::ETag, operation: OperationId, entries: &super::Entries) -> Granted {
+pub(super) fn granted(
+    registration: Registration,
+    etag: firsthop_protocol::ETag,
+    operation: OperationId,
+    changed: bool,
+    entries: &super::Entries,
+) -> Granted {
     let assigned_hub = match &registration.state {
         State::Assigned { hub, .. } => entries.declared.hubs.named(hub).map(ToString::to_string),
         State::Failed { .. } => None,
     };
-    Granted { registration, etag, assigned_hub, operation }
+    Granted { registration, etag, assigned_hub, operation, changed }
 }

@@ -34,7 +34,10 @@ pub(super) fn check_fields(request: &RegisterRequest) -> Result<(), Refusal> {
             return invalid(format!("endpoints: a name has 1 to {MAX_ENDPOINT_NAME} bytes, not {}", name.len()));
         }
         if address.is_empty() || address.len() > MAX_ENDPOINT_ADDRESS {
-            return invalid(format!("endpoints.{name}: an address has 1 to {MAX_ENDPOINT_ADDRESS} bytes, not {}", address.len()));
+            return invalid(format!(
+                "endpoints.{name}: an address has 1 to {MAX_ENDPOINT_ADDRESS} bytes, not {}",
+                address.len()
+            ));
         }
     }
     let endpoints = request.endpoints.as_ref().map_or(0, BTreeMap::len);
@@ -78,15 +81,22 @@ pub(super) fn entry(
     };
     let model = match model {
         Some(model) => Some(model.instance(&metadata).map_err(|fault| {
-            Refusal::new(ErrorCode::InvalidMetadata, format!("metadata{fault}")).detail(format!("model {}", model.name)).by(&enrollment.name)
+            Refusal::new(ErrorCode::InvalidMetadata, format!("metadata{fault}"))
+                .detail(format!("model {}", model.name))
+                .by(&enrollment.name)
         })?),
         None => None,
     };
-    let same = before.is_some_and(|before| before.metadata == metadata && before.endpoints == endpoints && before.model == model);
+    let same = before
+        .is_some_and(|before| before.metadata == metadata && before.endpoints == endpoints && before.model == model);
     Ok((!same).then_some(Device { metadata, endpoints, model, updated: now }))
 }
 
-fn model(named: Option<&str>, enrollment: &Enrollment, models: &[Arc<DeviceModel>]) -> Result<Option<Arc<DeviceModel>>, Refusal> {
+fn model(
+    named: Option<&str>,
+    enrollment: &Enrollment,
+    models: &[Arc<DeviceModel>],
+) -> Result<Option<Arc<DeviceModel>>, Refusal> {
     let unknown = |message: String| Refusal::new(ErrorCode::InvalidField, message);
     match (named, &enrollment.model) {
         (None, of_enrollment) => Ok(of_enrollment.clone()),

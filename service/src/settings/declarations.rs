@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use firsthop_config::{ConfigError, Located, Source};
 use firsthop_protocol::HubName;
+use rustls::pki_types::ServerName;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -47,7 +48,7 @@ pub struct Model {
     name: Located<String>,
     #[serde(default)]
     defaults: Map<String, Value>,
-    /// JSON Schema that each instance must satisfy: a table, or the path of a JSON file.
+    /// JSON Schema that each instance must satisfy: `{ inline = {...} }` or `{ file = "schema.json" }`.
     schema: Option<Located<SchemaSource>>,
 }
 
@@ -65,13 +66,20 @@ pub fn hubs(source: &Source, declared: Vec<Hub>, errors: &mut Vec<ConfigError>) 
     let mut seen = HashMap::new();
     for hub in &declared {
         if let Some(first) = seen.insert(hub.name.as_str().to_owned(), hub.name.span()) {
-            errors.push(source.error(hub.name.span(), format!("hub {} is declared already at {}", *hub.name, source.at(first))));
+            errors.push(
+                source.error(hub.name.span(), format!("hub {} is declared already at {}", *hub.name, source.at(first))),
+            );
         }
         if !(1..=1000).contains(&*hub.weight) {
             errors.push(source.error(hub.weight.span(), format!("a weight is 1 to 1000, not {}", *hub.weight)));
         }
-        if hub.host.is_empty() || hub.host.len() > 253 || hub.host.chars().any(|c| c.is_whitespace() || c.is_control() || c == '/') {
-            errors.push(source.error(hub.host.span(), "a host is a DNS name or an IP address"));
+        if ServerName::try_from(hub.host.as_str()).is_err() {
+            errors
+                .push(source.error(hub.host.span(), "a host is a DNS name or an IP address, without port or brackets"));
+        }
+        if hub.port == 0 {
+            errors
+                .push(source.error(hub.name.span(), format!("hub {} has port 0, where nobody can connect", *hub.name)));
         }
     }
     let hubs = declared.into_iter().map(|hub| hub::Hub {
@@ -104,9 +112,9 @@ pub fn schema(source: &Source, located: Located<SchemaSource>, errors: &mut Vec<
         SchemaSource::Inline(value) => Ok(value),
         SchemaSource::File(path) => {
             let path = source.resolve(&path);
-            std::fs::read(&path)
-                .map_err(|error| format!("{}: {error}", path.display()))
-                .and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| format!("{}: {error}", path.display())))
+            std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display())).and_then(|bytes| {
+                serde_json::from_slice(&bytes).map_err(|error| format!("{}: {error}", path.display()))
+            })
         }
     };
     match value.and_then(|value| Schema::parse(value).map_err(|error| format!("no JSON Schema: {error}"))) {

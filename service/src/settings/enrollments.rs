@@ -14,11 +14,12 @@ use serde_json::Value;
 use super::declarations::{SchemaSource, schema};
 use crate::domain::allocation::AllocationPolicy;
 use crate::domain::attestation::{CertificateFault, EnrolledCertificate};
-use crate::domain::book::{Book, BookError};
+use crate::domain::book::Book;
 use crate::domain::device::DeviceModel;
 use crate::domain::enrollment::{Certificates, Enrollment, TopicGrants};
 use crate::domain::hub::Hubs;
 use crate::domain::metadata::{MetadataRules, Pattern};
+use crate::front::access::OWN_ID;
 use crate::front::{codec, tls};
 use crate::provisioner::QuotaConfig;
 
@@ -123,17 +124,39 @@ pub fn book(
     for Group { id, primary, secondary, enabled, allocation, hubs, metadata, model, quotas, topics } in groups {
         places.push(id.span());
         let entry = Entry { primary, secondary, enabled, allocation, hubs, metadata, model, quotas, topics };
-        entries.extend(reader.enrollment(EnrollmentName::Group(id.into_inner()), None, entry, EnrolledCertificate::group_ca));
+        entries.extend(reader.enrollment(
+            EnrollmentName::Group(id.into_inner()),
+            None,
+            entry,
+            EnrolledCertificate::group_ca,
+        ));
     }
-    for Individual { registration_id, device_id, primary, secondary, enabled, allocation, hubs, metadata, model, quotas, topics } in individuals {
+    for Individual {
+        registration_id,
+        device_id,
+        primary,
+        secondary,
+        enabled,
+        allocation,
+        hubs,
+        metadata,
+        model,
+        quotas,
+        topics,
+    } in individuals
+    {
         places.push(registration_id.span());
         let entry = Entry { primary, secondary, enabled, allocation, hubs, metadata, model, quotas, topics };
         let id = registration_id.into_inner();
         let places_of = [Some(entry.primary.span()), entry.secondary.as_ref().map(Located::span)];
-        let enrollment = reader.enrollment(EnrollmentName::Individual(id.clone()), device_id, entry, EnrolledCertificate::leaf);
-        for (certificate, at) in enrollment.iter().flat_map(|entry| entry.certificates.iter()).zip(places_of.into_iter().flatten()) {
+        let enrollment =
+            reader.enrollment(EnrollmentName::Individual(id.clone()), device_id, entry, EnrolledCertificate::leaf);
+        for (certificate, at) in
+            enrollment.iter().flat_map(|entry| entry.certificates.iter()).zip(places_of.into_iter().flatten())
+        {
             if certificate.registration_id().as_ref() != Some(&id) {
-                let message = format!("the certificate's common name is not {id} (rule B2), but {}", certificate.subject());
+                let message =
+                    format!("the certificate's common name is not {id} (rule B2), but {}", certificate.subject());
                 reader.errors.push(source.error(at, message));
             }
         }
@@ -146,11 +169,8 @@ pub fn book(
     match Book::new(1, entries) {
         Ok(book) => Some(book),
         Err(error) => {
-            let concerned = match &error {
-                BookError::DuplicateName(name) | BookError::NotACa(name) => name.clone(),
-                BookError::SharedCa { second, .. } => EnrollmentName::Group(second.clone()),
-            };
-            let at = names.iter().rposition(|name| *name == concerned).and_then(|at| places.get(at)).copied();
+            // The last of those that do not go together.
+            let at = names.iter().rposition(|name| error.concerns(name)).and_then(|at| places.get(at)).copied();
             errors.push(source.error(at.unwrap_or_default(), error.to_string()));
             None
         }
@@ -167,10 +187,19 @@ struct Reader<'a> {
 type ReadCertificate = fn(CertificateDer<'static>) -> Result<EnrolledCertificate, CertificateFault>;
 
 impl Reader<'_> {
-    fn enrollment(&mut self, name: EnrollmentName, device_id: Option<DeviceId>, entry: Entry, read: ReadCertificate) -> Option<Enrollment> {
+    fn enrollment(
+        &mut self,
+        name: EnrollmentName,
+        device_id: Option<DeviceId>,
+        entry: Entry,
+        read: ReadCertificate,
+    ) -> Option<Enrollment> {
         let primary = self.certificate(&entry.primary, read);
         let secondary = entry.secondary.as_ref().map(|path| self.certificate(path, read));
-        for hub in &entry.hubs {
+        for (at, hub) in entry.hubs.iter().enumerate() {
+            if entry.hubs.iter().take(at).any(|before| **before == **hub) {
+                self.errors.push(self.source.error(hub.span(), format!("hub {} is named twice", **hub)));
+            }
             if self.hubs.named(hub).is_none() {
                 self.errors.push(self.source.error(hub.span(), format!("hub {} is not declared in [[hubs]]", **hub)));
             }
@@ -183,12 +212,17 @@ impl Reader<'_> {
         let model = entry.model.and_then(|wanted| {
             let model = self.models.iter().find(|model| model.name == *wanted).cloned();
             if model.is_none() {
-                self.errors.push(self.source.error(wanted.span(), format!("device model {} is not declared in [[models]]", *wanted)));
+                self.errors.push(
+                    self.source.error(wanted.span(), format!("device model {} is not declared in [[models]]", *wanted)),
+                );
             }
             model
         });
         let metadata = self.metadata(entry.metadata);
-        let topics = TopicGrants { publish: self.filters(entry.topics.publish), subscribe: self.filters(entry.topics.subscribe) };
+        let topics = TopicGrants {
+            publish: self.filters(entry.topics.publish),
+            subscribe: self.filters(entry.topics.subscribe),
+        };
         Some(Enrollment {
             name,
             enabled: entry.enabled,
@@ -225,7 +259,9 @@ impl Reader<'_> {
                 Ok(compiled) => {
                     patterns.insert(path, compiled);
                 }
-                Err(error) => self.errors.push(self.source.error(pattern.span(), format!("no regular expression: {error}"))),
+                Err(error) => {
+                    self.errors.push(self.source.error(pattern.span(), format!("no regular expression: {error}")))
+                }
             }
         }
         let schema = declared.schema.and_then(|located| schema(self.source, located, self.errors));
@@ -234,7 +270,14 @@ impl Reader<'_> {
 
     fn filters(&mut self, declared: Vec<Located<String>>) -> Vec<String> {
         for filter in &declared {
-            let wrong = if filter.starts_with('$') { Err("topics below '$' cannot be granted") } else { codec::text::topic_filter(filter) };
+            let unknown = filter.split('/').any(|level| level.contains(['{', '}']) && level != OWN_ID);
+            let wrong = if unknown {
+                Err("the only placeholder is {registrationId}, and it fills a level")
+            } else if filter.starts_with('$') {
+                Err("topics below '$' cannot be granted")
+            } else {
+                codec::text::topic_filter(filter)
+            };
             if let Err(why) = wrong {
                 self.errors.push(self.source.error(filter.span(), format!("no topic filter: {why}")));
             }

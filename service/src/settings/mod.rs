@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use firsthop_config::{ConfigError, Loaded, Source};
+use firsthop_config::{ConfigError, Loaded, Source, Span};
 use serde::Deserialize;
 
 use crate::front::{bus, limits, tls};
@@ -116,6 +116,8 @@ impl Settings {
 
     fn of(Loaded { value: file, source }: Loaded<File>) -> Result<Self, ConfigError> {
         let File { listener, tls, store, limits, bus, quotas, log, shutdown, hubs, models, groups, individuals } = file;
+        let problems = limits.problems().into_iter().chain(bus.check().err().map(|error| error.to_string()));
+        ConfigError::many(problems.map(|problem| source.error(Span::default(), problem)).collect())?;
         let declared = declared(&source, hubs, models, groups, individuals)?;
         Ok(Self {
             listener,

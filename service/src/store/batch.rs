@@ -28,10 +28,9 @@ pub(super) struct Request {
 impl Request {
     pub fn new(decision: Decision) -> Result<Self, Fault> {
         let Decision { registration, expected, device } = decision;
-        let device = device
-            .map(|device| row::encode_device(&device))
-            .transpose()
-            .map_err(|error| Fault::Damaged(format!("the registry entry of {} cannot be stored: {error}", registration.id)))?;
+        let device = device.map(|device| row::encode_device(&device)).transpose().map_err(|error| {
+            Fault::Damaged(format!("the registry entry of {} cannot be stored: {error}", registration.id))
+        })?;
         Ok(Self { registration, expected, device })
     }
 }
@@ -201,9 +200,9 @@ fn write_counts(transaction: &WriteTransaction, changes: &BTreeMap<(u8, u32), i6
     let mut counts = transaction.open_table(tables::COUNTS)?;
     for (key, change) in changes.iter().filter(|(_, change)| **change != 0) {
         let before = counts.get(key)?.map_or(0, |count| count.value());
-        let after = before
-            .checked_add_signed(*change)
-            .ok_or_else(|| Fault::Damaged(format!("table registration_counts, key {key:?}: {before} cannot change by {change}")))?;
+        let after = before.checked_add_signed(*change).ok_or_else(|| {
+            Fault::Damaged(format!("table registration_counts, key {key:?}: {before} cannot change by {change}"))
+        })?;
         match after {
             0 => drop(counts.remove(key)?),
             after => drop(counts.insert(key, after)?),

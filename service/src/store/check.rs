@@ -29,7 +29,8 @@ impl RedbStore {
     }
 
     fn check_rows(&self, transaction: &ReadTransaction) -> Result<Expected, Fault> {
-        let sequence = tables::sequence(transaction).map_err(|error| Fault::Damaged(format!("table meta: {error:?}")))?;
+        let sequence =
+            tables::sequence(transaction).map_err(|error| Fault::Damaged(format!("table meta: {error:?}")))?;
         let ids = transaction.open_table(tables::IDS)?;
         let by_enrollment = transaction.open_table(tables::BY_ENROLLMENT)?;
         let by_hub = transaction.open_table(tables::BY_HUB)?;
@@ -38,8 +39,10 @@ impl RedbStore {
         for entry in transaction.open_table(tables::REGISTRATIONS)?.iter()? {
             let (number, bytes) = entry?;
             let number = number.value();
-            let row = RegistrationV1::decode(bytes.value()).map_err(|error| Fault::row("registrations", number, &error))?;
-            let wrong = |what: &str| Err(Fault::Damaged(format!("table registrations, key {number} ({}): {what}", row.id)));
+            let row =
+                RegistrationV1::decode(bytes.value()).map_err(|error| Fault::row("registrations", number, &error))?;
+            let wrong =
+                |what: &str| Err(Fault::Damaged(format!("table registrations, key {number} ({}): {what}", row.id)));
             self.registered(number, bytes.value(), transaction)?;
             if number >= sequence.next_number || row.revision > sequence.revision {
                 return wrong("its number or its revision was not given out");
@@ -101,11 +104,15 @@ fn check_counts(transaction: &ReadTransaction, expected: &Expected) -> Result<()
         let (key, count) = (key.value(), count.value());
         let rows = counts.remove(&key).unwrap_or(0);
         if rows != count {
-            return Err(Fault::Damaged(format!("table registration_counts, key {key:?}: {count} where there are {rows}")));
+            return Err(Fault::Damaged(format!(
+                "table registration_counts, key {key:?}: {count} where there are {rows}"
+            )));
         }
     }
     match counts.first_key_value() {
-        Some((key, rows)) => Err(Fault::Damaged(format!("table registration_counts, key {key:?}: missing where there are {rows}"))),
+        Some((key, rows)) => {
+            Err(Fault::Damaged(format!("table registration_counts, key {key:?}: missing where there are {rows}")))
+        }
         None => Ok(()),
     }
 }

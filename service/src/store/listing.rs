@@ -141,7 +141,9 @@ impl RedbStore {
             Selection::All => Numbered::All,
             Selection::Assigned => Numbered::Index(tables::BY_STATE, tables::COUNT_STATE, tables::ASSIGNED),
             Selection::Failed => Numbered::Index(tables::BY_STATE, tables::COUNT_STATE, tables::FAILED),
-            Selection::Hub(hub) => self.names().hubs.number(hub).map_or(Numbered::Nothing, index(tables::BY_HUB, tables::COUNT_HUB)),
+            Selection::Hub(hub) => {
+                self.names().hubs.number(hub).map_or(Numbered::Nothing, index(tables::BY_HUB, tables::COUNT_HUB))
+            }
             Selection::Enrollment(name) => match self.own_individual(name, transaction)? {
                 Some(number) => Numbered::Own(number),
                 None => {
@@ -155,7 +157,9 @@ impl RedbStore {
     /// The registration under an individual enrollment of its own id.
     fn own_individual(&self, name: &EnrollmentName, transaction: &ReadTransaction) -> Result<Option<u64>, Fault> {
         let EnrollmentName::Individual(id) = name else { return Ok(None) };
-        let Some(number) = transaction.open_table(tables::IDS)?.get(id.as_str())?.map(|number| number.value()) else { return Ok(None) };
+        let Some(number) = transaction.open_table(tables::IDS)?.get(id.as_str())?.map(|number| number.value()) else {
+            return Ok(None);
+        };
         let own = transaction.open_table(tables::BY_ENROLLMENT)?.get((OWN_ENROLLMENT, number))?.is_some();
         Ok(own.then_some(number))
     }

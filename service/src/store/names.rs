@@ -128,7 +128,9 @@ impl<N: Name> Dictionary<N> {
 }
 
 fn parse<N: Name>(number: u32, text: &str) -> Result<N, Fault> {
-    N::from_text(text).ok_or_else(|| Fault::row(N::TABLE_NAME, number, &RowError::Field { field: "name", found: format!("{text:?}") }))
+    N::from_text(text).ok_or_else(|| {
+        Fault::row(N::TABLE_NAME, number, &RowError::Field { field: "name", found: format!("{text:?}") })
+    })
 }
 
 /// The names of a batch under way: the committed ones, and those that become known if it is committed.
@@ -149,7 +151,8 @@ impl<'a, N: Name> Naming<'a, N> {
         if let Some(number) = self.committed.number(name).or_else(|| self.fresh.get(name).copied()) {
             return Ok(number);
         }
-        let number = self.highest.checked_add(1).ok_or_else(|| Fault::Damaged(format!("table {} is full", N::TABLE_NAME)))?;
+        let number =
+            self.highest.checked_add(1).ok_or_else(|| Fault::Damaged(format!("table {} is full", N::TABLE_NAME)))?;
         transaction.open_table(N::TABLE)?.insert(number, &*name.to_text())?;
         self.highest = number;
         self.fresh.insert(name.clone(), number);

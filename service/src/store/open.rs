@@ -26,14 +26,18 @@ pub enum OpenError {
     Io { path: PathBuf, source: io::Error },
     #[error("{path}: in use by another process; stop that one, or give this one a store of its own")]
     InUse { path: PathBuf },
-    #[error("{path}: not a store of this program ({reason}); name another file, or move this one away to begin with an empty store")]
+    #[error(
+        "{path}: not a store of this program ({reason}); name another file, or move this one away to begin with an empty store"
+    )]
     NotAStore { path: PathBuf, reason: &'static str },
     #[error(
         "{path}: has format version {found}, this program knows up to {known}: it was last used by a newer version; \
          run that version, or restore a backup made before the upgrade"
     )]
     Newer { path: PathBuf, found: u64, known: u64 },
-    #[error("{path}: has format version {found}, which this program cannot upgrade to {known}; it was not written by a released version")]
+    #[error(
+        "{path}: has format version {found}, which this program cannot upgrade to {known}; it was not written by a released version"
+    )]
     TooOld { path: PathBuf, found: u64, known: u64 },
     #[error("{path}: damaged ({reason}); restore it from a backup, or move it away to begin with an empty store")]
     Damaged { path: PathBuf, reason: String },
@@ -66,7 +70,8 @@ impl FileSource {
             _ => Path::new("."),
         };
         if !directory.exists() {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(directory).and_then(|()| sync_parent(directory));
+            let made =
+                DirBuilder::new().recursive(true).mode(0o700).create(directory).and_then(|()| sync_parent(directory));
             made.map_err(|source| OpenError::Directory { path: directory.to_owned(), source })?;
         }
         match std::fs::metadata(path) {
@@ -151,7 +156,9 @@ impl Source for FileSource {
 pub(super) fn database(backend: impl StorageBackend, cache_size: usize) -> Result<Database, DatabaseError> {
     Builder::new()
         .set_cache_size(cache_size)
-        .set_repair_callback(|repair| warn!(percent = (repair.progress() * 100.0) as u8, "the store was not closed and is being repaired"))
+        .set_repair_callback(|repair| {
+            warn!(percent = (repair.progress() * 100.0) as u8, "the store was not closed and is being repaired")
+        })
         .create_with_backend(backend)
 }
 
@@ -183,14 +190,17 @@ fn io_error(path: &Path, source: io::Error) -> OpenError {
 
 pub(super) fn database_error(path: &Path, error: DatabaseError) -> OpenError {
     match error {
-        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => OpenError::InUse { path: path.to_owned() },
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            OpenError::InUse { path: path.to_owned() }
+        }
         DatabaseError::Storage(redb::StorageError::Io(source)) if source.kind() == ErrorKind::UnexpectedEof => {
             OpenError::Damaged { path: path.to_owned(), reason: "it is shorter than it was".to_owned() }
         }
         DatabaseError::Storage(redb::StorageError::Io(source)) => io_error(path, source),
-        DatabaseError::UpgradeRequired(_) => {
-            OpenError::NotAStore { path: path.to_owned(), reason: "its redb file format is older than any this program wrote" }
-        }
+        DatabaseError::UpgradeRequired(_) => OpenError::NotAStore {
+            path: path.to_owned(),
+            reason: "its redb file format is older than any this program wrote",
+        },
         other => OpenError::Damaged { path: path.to_owned(), reason: other.to_string() },
     }
 }

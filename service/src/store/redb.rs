@@ -50,12 +50,14 @@ impl RedbStore {
         let database = source.open()?;
         let sequence = open::load(&path, &database)?;
         let names = Arc::new(Names::default());
-        let transaction = redb::ReadableDatabase::begin_read(&database).map_err(|error| open::fault_error(path.clone(), error.into()))?;
+        let transaction = redb::ReadableDatabase::begin_read(&database)
+            .map_err(|error| open::fault_error(path.clone(), error.into()))?;
         names.load(&transaction).map_err(|fault| open::fault_error(path, fault))?;
         drop(transaction);
         let slot = Arc::new(Slot::new(database));
         let max_batch = usize::from(config.max_batch.get());
-        let writer = Writer { slot: slot.clone(), names: names.clone(), source, sequence, max_batch, pause, failed: None };
+        let writer =
+            Writer { slot: slot.clone(), names: names.clone(), source, sequence, max_batch, pause, failed: None };
         let (jobs, thread) = writer.start(config).map_err(OpenError::Thread)?;
         Ok(Self { slot, names, jobs: Some(jobs), thread: Mutex::new(Some(thread)) })
     }
@@ -108,7 +110,12 @@ impl RedbStore {
     }
 
     /// The registration in a row.
-    pub(super) fn registered(&self, number: u64, row: &[u8], transaction: &ReadTransaction) -> Result<Registered, Fault> {
+    pub(super) fn registered(
+        &self,
+        number: u64,
+        row: &[u8],
+        transaction: &ReadTransaction,
+    ) -> Result<Registered, Fault> {
         let damaged = |error| Fault::row("registrations", number, &error);
         let row = RegistrationV1::decode(row).map_err(damaged)?;
         let enrollment = match row.enrollment {

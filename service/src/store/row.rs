@@ -98,7 +98,8 @@ impl<'a> RegistrationV1<'a> {
     }
 
     pub fn encode(&self, row: &mut Vec<u8>) {
-        let flags = [(self.device_id.is_some(), HAS_DEVICE_ID), (self.rid.is_some(), HAS_RID), (self.is_failed(), FAILED)];
+        let flags =
+            [(self.device_id.is_some(), HAS_DEVICE_ID), (self.rid.is_some(), HAS_RID), (self.is_failed(), FAILED)];
         row.clear();
         row.push(REGISTRATION_V1);
         row.push(flags.iter().map(|(set, flag)| if *set { *flag } else { 0 }).sum());
@@ -119,7 +120,9 @@ impl<'a> RegistrationV1<'a> {
             }
             StateV1::Failed { code, message } => {
                 row.extend_from_slice(&code.to_le_bytes());
-                row.extend_from_slice(&u32::try_from(message.len()).expect("a refusal's message is a sentence").to_le_bytes());
+                row.extend_from_slice(
+                    &u32::try_from(message.len()).expect("a refusal's message is a sentence").to_le_bytes(),
+                );
                 row.extend_from_slice(message.as_bytes());
             }
         }
@@ -185,11 +188,14 @@ impl TryFrom<NamedRegistration<'_>> for Registered {
     fn try_from(NamedRegistration { row, enrollment, hub }: NamedRegistration<'_>) -> Result<Self, RowError> {
         let id = RegistrationId::parse(row.id).map_err(|error| field("registration id", error))?;
         let state = match (row.state, hub) {
-            (StateV1::Assigned { substatus, .. }, Some(hub)) => State::Assigned { hub, substatus: substatus_of(substatus)? },
-            (StateV1::Assigned { hub, .. }, None) => return Err(field("hub number", hub)),
-            (StateV1::Failed { code, message }, _) => {
-                State::Failed { code: ErrorCode::from_number(code).ok_or_else(|| field("error code", code))?, message: message.to_owned() }
+            (StateV1::Assigned { substatus, .. }, Some(hub)) => {
+                State::Assigned { hub, substatus: substatus_of(substatus)? }
             }
+            (StateV1::Assigned { hub, .. }, None) => return Err(field("hub number", hub)),
+            (StateV1::Failed { code, message }, _) => State::Failed {
+                code: ErrorCode::from_number(code).ok_or_else(|| field("error code", code))?,
+                message: message.to_owned(),
+            },
         };
         let registration = Registration {
             device_id: match row.device_id {
@@ -209,7 +215,8 @@ impl TryFrom<NamedRegistration<'_>> for Registered {
     }
 }
 
-const SUBSTATUSES: [Substatus; 3] = [Substatus::InitialAssignment, Substatus::DeviceDataMigrated, Substatus::DeviceDataReset];
+const SUBSTATUSES: [Substatus; 3] =
+    [Substatus::InitialAssignment, Substatus::DeviceDataMigrated, Substatus::DeviceDataReset];
 
 fn substatus_number(substatus: Substatus) -> u8 {
     match substatus {
@@ -223,13 +230,15 @@ fn substatus_of(number: u8) -> Result<Substatus, RowError> {
     SUBSTATUSES.get(usize::from(number)).copied().ok_or_else(|| field("substatus", number))
 }
 
+/// The model's name and the instance's values.
+type InstanceV1<'a> = (Cow<'a, str>, Cow<'a, Map<String, Value>>);
+
 /// A registry entry as stored.
 #[derive(Debug, Serialize, Deserialize)]
 struct DeviceV1<'a> {
     metadata: Cow<'a, Map<String, Value>>,
     endpoints: Cow<'a, BTreeMap<String, String>>,
-    /// The model's name and the instance's values.
-    model: Option<(Cow<'a, str>, Cow<'a, Map<String, Value>>)>,
+    model: Option<InstanceV1<'a>>,
     updated: u64,
 }
 
@@ -255,7 +264,9 @@ pub(super) fn decode_device(row: &[u8]) -> Result<Device, RowError> {
     Ok(Device {
         metadata: stored.metadata.into_owned(),
         endpoints: stored.endpoints.into_owned(),
-        model: stored.model.map(|(model, values)| ModelInstance { model: model.into_owned(), values: values.into_owned() }),
+        model: stored
+            .model
+            .map(|(model, values)| ModelInstance { model: model.into_owned(), values: values.into_owned() }),
         updated: Timestamp::from_micros(stored.updated),
     })
 }

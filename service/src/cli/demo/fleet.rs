@@ -66,7 +66,12 @@ impl Fleet {
             let client = Client::new(&endpoint, &credentials, Options::default())?;
             Ok(Device { name: device.name.clone(), client, refusal: device.refusal })
         };
-        let devices = world.devices.iter().map(device).collect::<anyhow::Result<_>>().context("the agent refuses its credentials")?;
+        let devices = world
+            .devices
+            .iter()
+            .map(device)
+            .collect::<anyhow::Result<_>>()
+            .context("the agent refuses its credentials")?;
         Ok(Self { devices, started })
     }
 
@@ -95,7 +100,7 @@ impl Fleet {
         while let Some(registered) = running.join_next().await {
             let registered = registered.context("a simulated device panicked")?;
             outcome.latencies.push(registered.took);
-            report.progress(&registered, outcome.latencies.len(), begun.elapsed());
+            report.progress(&registered);
             outcome.add(registered, self.started.elapsed());
         }
         outcome.took = begun.elapsed();

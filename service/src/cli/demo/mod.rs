@@ -7,6 +7,8 @@ mod world;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use anyhow::Context;
+
 use super::{Exit, fail, runtime};
 use crate::logging;
 use crate::service::Service;
@@ -42,13 +44,22 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Exit {
     match runtime() {
-        Ok(runtime) => runtime.block_on(demo(arguments)).unwrap_or_else(|error| fail(Exit::Failure, &format!("{error:#}"))),
+        Ok(runtime) => {
+            runtime.block_on(demo(arguments)).unwrap_or_else(|error| fail(Exit::Failure, &format!("{error:#}")))
+        }
         Err(error) => fail(Exit::Failure, &error),
     }
 }
 
 async fn demo(arguments: &Arguments) -> anyhow::Result<Exit> {
     let started = Instant::now();
+    // Before anything is made: a demo that runs already keeps its certificates.
+    std::net::TcpListener::bind(("127.0.0.1", arguments.port)).with_context(|| {
+        format!(
+            "cannot listen on 127.0.0.1:{} (does another demo or broker run? choose another --port)",
+            arguments.port
+        )
+    })?;
     let mut report = Report::new(arguments.output);
     report.begin(&arguments.dir);
     let mut world = World::make(&arguments.dir, arguments.port, arguments.devices, &mut report)?;
@@ -59,12 +70,17 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<Exit> {
     let address = service.address();
     report.step(&format!("store and service at mqtts://{address}"), step.elapsed(), &world.config_file());
     world.write_client_folders(address.port())?;
-    let outcome = Fleet::new(&world, address.port(), started)?.register(usize::from(arguments.at_once), &mut report).await?;
+    let outcome =
+        Fleet::new(&world, address.port(), started)?.register(usize::from(arguments.at_once), &mut report).await?;
     report.outcome(&outcome);
     let exit = if outcome.is_as_expected() { Exit::Done } else { Exit::Failure };
     if !arguments.exit {
         report.invite(&world, address.port());
-        tokio::signal::ctrl_c().await?;
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+        }
     }
     service.stop().await;
     Ok(exit)

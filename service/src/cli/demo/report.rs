@@ -1,6 +1,6 @@
 //! What the demo shows: a picture on a terminal, plain lines elsewhere, events as JSON when asked.
 
-use std::io::{IsTerminal, stdout};
+use std::io::{IsTerminal, Write, stdout};
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +10,13 @@ use serde_json::json;
 
 use super::fleet::{Outcome, Registered};
 use super::world::{HUBS, World};
+
+/// A line for whoever still reads: `firsthop demo | head` is no fault of the demo.
+macro_rules! say {
+    ($($argument:tt)*) => {{
+        let _ = writeln!(stdout(), $($argument)*);
+    }};
+}
 
 /// How to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -34,7 +41,7 @@ impl Report {
 
     fn event(&self, event: &serde_json::Value) {
         if self.output == Output::Json {
-            println!("{event}");
+            say!("{event}");
         }
     }
 
@@ -45,14 +52,14 @@ impl Report {
     pub fn begin(&self, dir: &Path) {
         let version = env!("CARGO_PKG_VERSION");
         if self.text() {
-            println!("firsthop {version} demo: everything lives in {} (delete it to start over)\n", dir.display());
+            say!("firsthop {version} demo: everything lives in {} (delete it to start over)\n", dir.display());
         }
         self.event(&json!({"event": "begin", "version": version, "dir": dir}));
     }
 
     pub fn step(&self, what: &str, took: Duration, place: &Path) {
         if self.text() {
-            println!(" ✓ {what:<44} {:>6.2} s   {}", took.as_secs_f64(), place.display());
+            say!(" ✓ {what:<44} {:>6.2} s   {}", took.as_secs_f64(), place.display());
         }
         self.event(&json!({"event": "step", "what": what, "seconds": took.as_secs_f64(), "path": place}));
     }
@@ -61,18 +68,18 @@ impl Report {
         if !self.text() {
             return;
         }
-        println!();
+        say!("");
         if stdout().is_terminal() {
             let bar = ProgressBar::new(total as u64);
             let style = ProgressStyle::with_template(" registering  [{bar:32}] {pos}/{len}   {per_sec}").ok();
             bar.set_style(style.unwrap_or_else(ProgressStyle::default_bar).progress_chars("█▉ "));
             self.bar = Some(bar);
         } else {
-            println!(" registering {total} devices");
+            say!(" registering {total} devices");
         }
     }
 
-    pub fn progress(&self, registered: &Registered, _done: usize, _elapsed: Duration) {
+    pub fn progress(&self, registered: &Registered) {
         if let Some(bar) = &self.bar {
             bar.inc(1);
         }
@@ -83,15 +90,17 @@ impl Report {
                 Ok(Answer::Pending(answer)) => (Some(answer.status), None, None),
                 Err(error) => (None, None, Some(error.clone())),
             };
-            self.event(&json!({"event": "device", "registrationId": registered.name, "status": status, "assignedHub": hub,
-                "message": message, "milliseconds": registered.took.as_secs_f64() * 1e3}));
+            self.event(
+                &json!({"event": "device", "registrationId": registered.name, "status": status, "assignedHub": hub,
+                "message": message, "milliseconds": registered.took.as_secs_f64() * 1e3}),
+            );
         }
     }
 
     pub fn progress_ends(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish();
-            println!();
+            say!("");
         }
     }
 
@@ -106,7 +115,7 @@ impl Report {
         if !self.text() {
             return;
         }
-        println!(
+        say!(
             " {assigned} assigned in {:.2} s: {rate:.0}/s, p50 {:.0} ms, p99 {:.0} ms; the first one {:.2} s after the start",
             outcome.took.as_secs_f64(),
             milliseconds(50),
@@ -117,14 +126,14 @@ impl Report {
         for (at, (name, _)) in HUBS.iter().enumerate() {
             let address = format!("localhost:{}", 8884 + at);
             let count = outcome.hubs.get(&address).copied().unwrap_or_default();
-            println!("   {name:<12} {:<BAR$} {count:>5}   {address}", "█".repeat((count * BAR).div_ceil(most)));
+            say!("   {name:<12} {:<BAR$} {count:>5}   {address}", "█".repeat((count * BAR).div_ceil(most)));
         }
-        println!(" {} refused, as they should be:", outcome.refused.len());
+        say!(" {} refused, as they should be:", outcome.refused.len());
         for (what, message) in &outcome.refused {
-            println!("   {what:<20} {message}");
+            say!("   {what:<20} {message}");
         }
         for surprise in &outcome.surprises {
-            println!(" ✗ {surprise}");
+            say!(" ✗ {surprise}");
         }
     }
 
@@ -133,13 +142,22 @@ impl Report {
         if !self.text() {
             return;
         }
-        let dir = std::env::current_dir().ok().and_then(|here| world.dir().strip_prefix(here).ok()).unwrap_or(world.dir()).display().to_string();
-        println!("\n Be a device yourself, in another terminal (Debian package mosquitto-clients):");
-        println!("   XDG_CONFIG_HOME={dir}/dev-0001 mosquitto_rr -t '$provisioning/register' -e '$provisioning/register/response' -m '{{}}'");
-        println!(" Try one that is refused:");
-        println!("   XDG_CONFIG_HOME={dir}/dev-expired mosquitto_rr -t '$provisioning/register' -e '$provisioning/register/response' -m '{{}}'");
-        println!(" Ask why:");
-        println!("   firsthop cert explain {dir}/dev-expired/device.pem -c {dir}/firsthop.toml");
-        println!(" The log is {dir}/firsthop.log. Ctrl-C stops.");
+        let dir = std::env::current_dir()
+            .ok()
+            .and_then(|here| world.dir().strip_prefix(here).ok())
+            .unwrap_or(world.dir())
+            .display()
+            .to_string();
+        say!("\n Be a device yourself, in another terminal (Debian package mosquitto-clients):");
+        say!(
+            "   XDG_CONFIG_HOME={dir}/dev-0001 mosquitto_rr -t '$provisioning/register' -e '$provisioning/register/response' -m '{{}}'"
+        );
+        say!(" Try one that is refused:");
+        say!(
+            "   XDG_CONFIG_HOME={dir}/dev-expired mosquitto_rr -t '$provisioning/register' -e '$provisioning/register/response' -m '{{}}'"
+        );
+        say!(" Ask why:");
+        say!("   firsthop cert explain {dir}/dev-expired/device.pem -c {dir}/firsthop.toml");
+        say!(" The log is {dir}/firsthop.log. Ctrl-C stops.");
     }
 }

@@ -13,6 +13,9 @@ use super::report::Report;
 /// The hubs that devices are spread over, with their weights.
 pub const HUBS: [(&str, u16); 3] = [("hub-lisbon", 1), ("hub-berlin", 1), ("hub-austin", 1)];
 
+/// How the configuration of a demo begins: a folder without it is somebody else's.
+const MARK: &str = "# Written by `firsthop demo`";
+
 /// A device and what is expected to happen to it.
 pub struct DemoDevice {
     pub name: String,
@@ -31,10 +34,14 @@ impl World {
     pub fn make(dir: &Path, port: u16, devices: u32, report: &mut Report) -> anyhow::Result<Self> {
         let step = Instant::now();
         let marker = dir.join("firsthop.toml");
-        if dir.exists() && !marker.exists() && fs::read_dir(dir).with_context(|| format!("{}", dir.display()))?.next().is_some() {
+        if dir.exists()
+            && !marker.exists()
+            && fs::read_dir(dir).with_context(|| format!("{}", dir.display()))?.next().is_some()
+        {
             bail!("{} holds other things than a demo: choose another folder with --dir", dir.display());
         }
         fs::create_dir_all(dir).with_context(|| format!("{}", dir.display()))?;
+        remove_old_devices(dir).with_context(|| format!("{}", dir.display()))?;
         let dir = fs::canonicalize(dir).with_context(|| format!("{}", dir.display()))?;
         let certs = dir.join("certs");
         let root = Authority::root("Firsthop demo root")?;
@@ -53,7 +60,8 @@ impl World {
             let name = format!("dev-{number:04}");
             fleet.push(DemoDevice { identity: factory.device(&name)?, name, refusal: None });
         }
-        let broken = |name: &str, refusal, identity| DemoDevice { name: name.to_owned(), identity, refusal: Some(refusal) };
+        let broken =
+            |name: &str, refusal, identity| DemoDevice { name: name.to_owned(), identity, refusal: Some(refusal) };
         fleet.push(broken("dev-expired", "expired", factory.broken_device("dev-expired", Defect::Expired)?));
         fleet.push(broken("dev-stranger", "unknown issuer", factory.broken_device("dev-stranger", Defect::ForeignCa)?));
         fleet.push(broken("dev-closed", "enrollment disabled", closed.device("dev-closed")?));
@@ -102,9 +110,20 @@ impl World {
     }
 }
 
+/// The folders of an earlier demo's devices: their certificates are of a CA that is no more.
+fn remove_old_devices(dir: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with("dev-") && entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn configuration(port: u16) -> String {
     let mut text = format!(
-        r#"# Written by `firsthop demo`. `firsthop serve -c` runs with it, too.
+        r#"{MARK}. `firsthop serve -c` runs with it, too.
 
 [listener]
 address = "127.0.0.1:{port}"

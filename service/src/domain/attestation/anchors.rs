@@ -78,7 +78,11 @@ impl AnchorIndex {
 
     /// The certificates that may have issued one that names this issuer: those whose key id is the named one, then those that have none;
     /// all of the name when none is named.
-    pub(super) fn candidates<'b>(&'b self, issuer: &[u8], key_id: Option<&[u8]>) -> impl Iterator<Item = Candidate<'b>> {
+    pub(super) fn candidates<'b>(
+        &'b self,
+        issuer: &[u8],
+        key_id: Option<&[u8]>,
+    ) -> impl Iterator<Item = Candidate<'b>> {
         let entries = self.by_subject.get(issuer).map_or(&[][..], Vec::as_slice);
         let nameless = entries.partition_point(|entry| entry.key_id().is_none());
         let (first, second) = match key_id {
@@ -95,7 +99,10 @@ impl AnchorIndex {
     /// The certificates of that name and key.
     pub(super) fn with_key<'b>(&'b self, subject: &[u8], key: &[u8]) -> impl Iterator<Item = Candidate<'b>> {
         let entries = self.by_subject.get(subject).map_or(&[][..], Vec::as_slice);
-        entries.iter().filter_map(Entry::candidate).filter(move |it| it.anchor.trust.subject_public_key_info.as_ref() == key)
+        entries
+            .iter()
+            .filter_map(Entry::candidate)
+            .filter(move |it| it.anchor.trust.subject_public_key_info.as_ref() == key)
     }
 
     /// How many enrolled certificates have this subject.

@@ -59,8 +59,12 @@ impl<'c> Chain<'c> {
     pub(super) fn leaf(&self) -> Result<&X509Certificate<'c>, Box<Fault>> {
         match self.read(0) {
             Some(Ok(leaf)) => Ok(leaf),
-            Some(Err(error)) => Err(Fault::bad("B3", Place::Certificate(0), format!("certificate cannot be read: {error}"))),
-            None => Err(Fault::new(ErrorCode::NoCredentials, "B3", Place::Chain, "no client certificate was presented")),
+            Some(Err(error)) => {
+                Err(Fault::bad("B3", Place::Certificate(0), format!("certificate cannot be read: {error}")))
+            }
+            None => {
+                Err(Fault::new(ErrorCode::NoCredentials, "B3", Place::Chain, "no client certificate was presented"))
+            }
         }
     }
 

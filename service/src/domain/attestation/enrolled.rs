@@ -46,13 +46,19 @@ pub enum CertificateFault {
     NotCa,
     #[error("its key usage does not allow signing certificates (keyCertSign is missing)")]
     NoCertSign,
-    #[error("its extended key usage does not include client authentication, so it may not issue certificates for devices")]
+    #[error(
+        "its extended key usage does not include client authentication, so it may not issue certificates for devices"
+    )]
     NotForClients,
     #[error("it has the critical extension {0}, which this service does not know")]
     UnknownCriticalExtension(String),
-    #[error("its name constraints hold directory names, which are not supported: every certificate below it would be refused")]
+    #[error(
+        "its name constraints hold directory names, which are not supported: every certificate below it would be refused"
+    )]
     DirectoryNameConstraint,
-    #[error("its key is of a type or size that signatures are not accepted from (ECDSA P-256, P-384, P-521, Ed25519, RSA from 2048 bits)")]
+    #[error(
+        "its key is of a type or size that signatures are not accepted from (ECDSA P-256, P-384, P-521, Ed25519, RSA from 2048 bits)"
+    )]
     UnsupportedKey,
     #[error("it cannot be used for path validation: {0}")]
     Unusable(String),
@@ -73,7 +79,11 @@ impl EnrolledCertificate {
         if cert.key_usage().map_err(unreadable)?.is_some_and(|usage| !usage.value.key_cert_sign()) {
             return Err(CertificateFault::NoCertSign);
         }
-        if cert.extended_key_usage().map_err(unreadable)?.is_some_and(|usage| !usage.value.client_auth && !usage.value.any) {
+        if cert
+            .extended_key_usage()
+            .map_err(unreadable)?
+            .is_some_and(|usage| !usage.value.client_auth && !usage.value.any)
+        {
             return Err(CertificateFault::NotForClients);
         }
         if constraints::refuse_all(&cert) {
@@ -82,7 +92,8 @@ impl EnrolledCertificate {
         if !signature::is_supported_key(&cert) {
             return Err(CertificateFault::UnsupportedKey);
         }
-        let trust = webpki::anchor_from_trusted_cert(&der).map_err(|error| CertificateFault::Unusable(error.to_string()))?;
+        let trust =
+            webpki::anchor_from_trusted_cert(&der).map_err(|error| CertificateFault::Unusable(error.to_string()))?;
         let anchor = Anchor {
             trust: trust.to_owned(),
             key_id: presented::subject_key_id(&cert).map(Into::into),
@@ -130,8 +141,8 @@ impl EnrolledCertificate {
     pub fn notice(&self, now: Timestamp) -> Option<String> {
         let (subject, from, until) = (self.subject(), self.not_before(), self.not_after());
         match now {
-            now if now < from => Some(format!("certificate {subject} is not valid before {from}: its devices are refused")),
-            now if now > until => Some(format!("certificate {subject} expired on {until}: its devices are refused")),
+            now if now < from => Some(format!("certificate {subject} is not valid before {from}")),
+            now if now > until => Some(format!("certificate {subject} expired on {until}")),
             now if now.plus(SOON) > until => Some(format!("certificate {subject} expires on {until}")),
             _ => None,
         }
@@ -153,7 +164,9 @@ impl EnrolledCertificate {
 
     /// A group's CA as issued certificates know it: its name and its key.
     pub(in crate::domain) fn authority(&self) -> Option<(&[u8], &[u8])> {
-        self.anchor.as_ref().map(|anchor| (anchor.trust.subject.as_ref(), anchor.trust.subject_public_key_info.as_ref()))
+        self.anchor
+            .as_ref()
+            .map(|anchor| (anchor.trust.subject.as_ref(), anchor.trust.subject_public_key_info.as_ref()))
     }
 
     pub(super) fn validity(&self) -> Validity {
@@ -172,7 +185,10 @@ impl EnrolledCertificate {
 
 impl std::fmt::Debug for EnrolledCertificate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EnrolledCertificate").field("subject", &self.subject()).field("thumbprint", &self.thumbprint).finish()
+        f.debug_struct("EnrolledCertificate")
+            .field("subject", &self.subject())
+            .field("thumbprint", &self.thumbprint)
+            .finish()
     }
 }
 

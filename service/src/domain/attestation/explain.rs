@@ -132,12 +132,16 @@ fn advice(fault: &Fault) -> &'static str {
         (ErrorCode::NotEnrolled, Place::Enrollment, _) => {
             "enroll this certificate as the secondary one of the individual enrollment, or give the device the enrolled one"
         }
-        (ErrorCode::NotEnrolled, Place::Issuer(_), "B3") => "let the device send the certificate that really issued this one",
+        (ErrorCode::NotEnrolled, Place::Issuer(_), "B3") => {
+            "let the device send the certificate that really issued this one"
+        }
         (ErrorCode::NotEnrolled, ..) => {
             "let the device send every intermediate certificate up to an enrolled CA, or enroll the CA that issued the last one as a group"
         }
         (ErrorCode::Disabled, ..) => "enable the enrollment, or remove it if a wider group shall decide",
-        (ErrorCode::OutsideValidity, Place::Enrollment, _) => "enroll the CA's renewed certificate, as primary or secondary",
+        (ErrorCode::OutsideValidity, Place::Enrollment, _) => {
+            "enroll the CA's renewed certificate, as primary or secondary"
+        }
         (ErrorCode::OutsideValidity, Place::Certificate(0), _) => {
             "issue the device a new certificate; if the dates are right, set the clock"
         }
@@ -176,7 +180,11 @@ impl fmt::Display for Explanation {
         }
         f.write_str("\n")?;
         if let (Some(id), Some(enrollment)) = (&self.registration_id, &self.enrollment) {
-            writeln!(f, "accepted: {id}, by {enrollment}, until {}", second(self.valid_until.unwrap_or(self.judged_at)))?;
+            writeln!(
+                f,
+                "accepted: {id}, by {enrollment}, until {}",
+                second(self.valid_until.unwrap_or(self.judged_at))
+            )?;
         }
         if let Some(fault) = &self.fault {
             writeln!(f, "refused: {}", fault.message)?;
@@ -203,7 +211,9 @@ impl Explanation {
             Some(fault) if fault.certificate == Some(number) && fault.broken_link => {
                 writeln!(f, "      ✗ rule {}: no certificate that issued this one was sent or is enrolled", fault.rule)
             }
-            Some(fault) if fault.certificate == Some(number) => writeln!(f, "      ✗ rule {}: {}", fault.rule, fault.message),
+            Some(fault) if fault.certificate == Some(number) => {
+                writeln!(f, "      ✗ rule {}: {}", fault.rule, fault.message)
+            }
             _ => Ok(()),
         }
     }

@@ -36,7 +36,15 @@ pub(super) struct Fault {
 
 impl Fault {
     pub(super) fn new(code: ErrorCode, rule: &'static str, place: Place, message: impl Into<String>) -> Box<Self> {
-        Box::new(Self { code, rule, place, message: message.into(), detail: String::new(), enrollment: None, path: Vec::new() })
+        Box::new(Self {
+            code,
+            rule,
+            place,
+            message: message.into(),
+            detail: String::new(),
+            enrollment: None,
+            path: Vec::new(),
+        })
     }
 
     /// A certificate that may not be used for what it was used for.
@@ -78,7 +86,12 @@ impl From<Box<Fault>> for Refusal {
 }
 
 /// The fault of a certificate outside its dates, if it is. `what` begins the message, as in "certificate".
-pub(super) fn outside_validity(validity: Validity, now: Timestamp, what: impl FnOnce() -> String, place: Place) -> Option<Box<Fault>> {
+pub(super) fn outside_validity(
+    validity: Validity,
+    now: Timestamp,
+    what: impl FnOnce() -> String,
+    place: Place,
+) -> Option<Box<Fault>> {
     let fault = validity.fault(now)?;
     let message = format!("{} {fault}", what());
     Some(Fault::new(ErrorCode::OutsideValidity, "B3", place, message).detail(format!("judged at {now}")))

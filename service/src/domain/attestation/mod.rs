@@ -18,6 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use firsthop_protocol::body::EnrollmentName;
 use firsthop_protocol::{RegistrationId, Timestamp};
 use x509_parser::certificate::X509Certificate;
 
@@ -33,7 +34,7 @@ pub use chain::{MAX_CHAIN_BYTES, MAX_CHAIN_LEN};
 pub use enrolled::{CertificateFault, EnrolledCertificate};
 pub use explain::{Explanation, Problem, explain};
 pub use rustls_pki_types::CertificateDer;
-pub use summary::{Content, Role, Summary};
+pub use summary::{Content, Role, Summary, in_short};
 
 /// SHA-256 of a certificate's DER.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,6 +49,20 @@ impl fmt::Display for Thumbprint {
 impl fmt::Debug for Thumbprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// Who a device is: a registration id under the enrollment that vouches for it. The id alone is not enough, since two enrolled
+/// authorities can both issue it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Principal {
+    pub id: RegistrationId,
+    pub enrollment: EnrollmentName,
+}
+
+impl Proof {
+    pub fn principal(&self) -> Principal {
+        Principal { id: self.id.clone(), enrollment: self.enrollment.name.clone() }
     }
 }
 
@@ -97,7 +112,13 @@ fn examine<'b>(chain: &[CertificateDer<'_>], book: &'b Book, now: Timestamp) -> 
             (found.candidate.certificate, found.candidate.enrollment, found.validity, found.path, found.tries)
         }
     };
-    let proof = Proof { id, enrollment: enrollment.clone(), thumbprint, valid_from: validity.from, valid_until: validity.until };
+    let proof = Proof {
+        id,
+        enrollment: enrollment.clone(),
+        thumbprint,
+        valid_from: validity.from,
+        valid_until: validity.until,
+    };
     Ok(Accepted { proof, certificate, path, tries })
 }
 
@@ -110,9 +131,12 @@ fn individual<'b>(
     entry: &'b Enrollment,
     now: Timestamp,
 ) -> Result<&'b EnrolledCertificate, Box<Fault>> {
-    let enrolled = |certificate: &&EnrolledCertificate| verify_slices_are_equal(&certificate.thumbprint.0, &presented.0).is_ok();
+    let enrolled =
+        |certificate: &&EnrolledCertificate| verify_slices_are_equal(&certificate.thumbprint.0, &presented.0).is_ok();
     let Some(certificate) = entry.certificates.iter().find(enrolled) else {
-        let detail = format!("the individual enrollment decides, and {presented} is neither its primary nor its secondary certificate");
+        let detail = format!(
+            "the individual enrollment decides, and {presented} is neither its primary nor its secondary certificate"
+        );
         return Err(chain.not_enrolled(Place::Enrollment).detail(detail).by(&entry.name));
     };
     verdict::refuse_disabled(entry)?;

@@ -45,7 +45,12 @@ pub(super) struct Found<'b> {
 }
 
 /// Finds the group that decides, and asks it.
-pub(super) fn find<'b>(chain: &Chain<'_>, id: &RegistrationId, anchors: &'b AnchorIndex, now: Timestamp) -> Result<Found<'b>, Box<Fault>> {
+pub(super) fn find<'b>(
+    chain: &Chain<'_>,
+    id: &RegistrationId,
+    anchors: &'b AnchorIndex,
+    now: Timestamp,
+) -> Result<Found<'b>, Box<Fault>> {
     let leaf_der = chain.der(0).ok_or_else(|| chain.not_enrolled(Place::Chain))?;
     let leaf = chain.leaf()?;
     let end_entity = EndEntityCert::try_from(leaf_der)
@@ -130,7 +135,10 @@ impl<'b> Walk<'_, '_, 'b> {
         let tried = self.anchors.candidates(issuer, key_id).take(MAX_TRIES_PER_LEVEL).count();
         let text = match (self.anchors.named(issuer), tried) {
             (0, _) => "no enrolled CA has that name".to_owned(),
-            (named, 0) => format!("of {named} enrolled CAs with that name none has the key id {}", hex(key_id.unwrap_or_default())),
+            (named, 0) => format!(
+                "of {named} enrolled CAs with that name none has the key id {}",
+                hex(key_id.unwrap_or_default())
+            ),
             (named, tried) => format!("of {named} enrolled CAs with that name {tried} were tried, and none signed it"),
         };
         if !looked_up.is_empty() {
@@ -164,7 +172,8 @@ impl<'b> Walk<'_, '_, 'b> {
             level => return Ok(level),
         }
         // A key id is only a hint. Where the issuer's certificate was sent, its key shows whether the walk would pass an enrolled CA.
-        let sent = (1..self.chain.len()).filter_map(|at| self.chain.certificate(at)).filter(|sent| names_as_issuer(top, sent));
+        let sent =
+            (1..self.chain.len()).filter_map(|at| self.chain.certificate(at)).filter(|sent| names_as_issuer(top, sent));
         let passed = sent.flat_map(|sent| self.anchors.with_key(issuer, presented::key_content(sent)));
         self.ask(path, top, passed.take(MAX_TRIES_PER_LEVEL))
     }
@@ -192,11 +201,18 @@ impl<'b> Walk<'_, '_, 'b> {
         Ok(decided.map_or(Level::None, |(_, fault)| Level::Decided(Err(fault))))
     }
 
-    fn attempt(&self, path: &[usize], top: &X509Certificate<'_>, candidate: Candidate<'b>) -> Result<Attempt<'b>, Box<Fault>> {
+    fn attempt(
+        &self,
+        path: &[usize],
+        top: &X509Certificate<'_>,
+        candidate: Candidate<'b>,
+    ) -> Result<Attempt<'b>, Box<Fault>> {
         self.tries.set(self.tries.get() + 1);
         if self.tries.get() > MAX_TRIES {
             let message = "the certificates sent can be put together in too many ways; send one chain, in order";
-            return Err(Fault::bad("B3", Place::Chain, message).detail(format!("{MAX_TRIES} enrolled CAs were tried")).on(path));
+            return Err(Fault::bad("B3", Place::Chain, message)
+                .detail(format!("{MAX_TRIES} enrolled CAs were tried"))
+                .on(path));
         }
         // Several intermediates of one name could be ordered in many ways. They are not validated before a CA is known to be behind them.
         if path.len() > 2 && self.signed_by(top, candidate) == Signature::Foreign {
@@ -214,15 +230,21 @@ impl<'b> Walk<'_, '_, 'b> {
         match self.signed_by(top, candidate) {
             Signature::Genuine => {}
             Signature::Foreign => return Ok(Attempt::Foreign),
-            Signature::Unsupported => return Ok(Attempt::Decided(Err(unsupported_signature(self.chain, path.last().copied())))),
+            Signature::Unsupported => {
+                return Ok(Attempt::Decided(Err(unsupported_signature(self.chain, path.last().copied()))));
+            }
         }
         for link in path.windows(2) {
             let [lower, upper] = *link else { continue };
-            let (Some(cert), Some(issuer)) = (self.chain.certificate(lower), self.chain.certificate(upper)) else { continue };
+            let (Some(cert), Some(issuer)) = (self.chain.certificate(lower), self.chain.certificate(upper)) else {
+                continue;
+            };
             match signature::check(cert, issuer) {
                 Signature::Genuine => {}
                 Signature::Foreign => return Ok(Attempt::Broken(not_signed(self.chain, lower, upper))),
-                Signature::Unsupported => return Ok(Attempt::Decided(Err(unsupported_signature(self.chain, Some(lower))))),
+                Signature::Unsupported => {
+                    return Ok(Attempt::Decided(Err(unsupported_signature(self.chain, Some(lower)))));
+                }
             }
         }
         Ok(Attempt::Decided(Err(judged.refuse(&error))))
@@ -239,19 +261,33 @@ impl<'b> Walk<'_, '_, 'b> {
 
     /// Signatures, dates, basic constraints, extended key usage and name constraints of the path, below the anchor.
     fn validate(&self, path: &[usize], candidate: Candidate<'_>) -> Result<(), webpki::Error> {
-        let intermediates: Vec<CertificateDer<'_>> =
-            path.iter().skip(1).filter_map(|at| self.chain.der(*at)).map(|der| CertificateDer::from(der.as_ref())).collect();
+        let intermediates: Vec<CertificateDer<'_>> = path
+            .iter()
+            .skip(1)
+            .filter_map(|at| self.chain.der(*at))
+            .map(|der| CertificateDer::from(der.as_ref()))
+            .collect();
         let now = UnixTime::since_unix_epoch(Duration::from_secs(self.now.secs()));
         let anchors = slice::from_ref(&candidate.anchor.trust);
         self.end_entity
-            .verify_for_usage(signature::ALGORITHMS.all, anchors, &intermediates, now, KeyUsage::client_auth(), None, None)
+            .verify_for_usage(
+                signature::ALGORITHMS.all,
+                anchors,
+                &intermediates,
+                now,
+                KeyUsage::client_auth(),
+                None,
+                None,
+            )
             .map(drop)
     }
 }
 
 fn path_to(steps: &[Step], last: usize) -> Vec<usize> {
-    let mut path: Vec<usize> =
-        std::iter::successors(steps.get(last), |step| steps.get(step.below?)).map(|step| step.at).take(steps.len()).collect();
+    let mut path: Vec<usize> = std::iter::successors(steps.get(last), |step| steps.get(step.below?))
+        .map(|step| step.at)
+        .take(steps.len())
+        .collect();
     path.reverse();
     path
 }

@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::oid_registry::{
-    OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_CRL_DISTRIBUTION_POINTS, OID_X509_EXT_EXTENDED_KEY_USAGE, OID_X509_EXT_KEY_USAGE,
-    OID_X509_EXT_NAME_CONSTRAINTS, OID_X509_EXT_SUBJECT_ALT_NAME, Oid,
+    OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_CRL_DISTRIBUTION_POINTS, OID_X509_EXT_EXTENDED_KEY_USAGE,
+    OID_X509_EXT_KEY_USAGE, OID_X509_EXT_NAME_CONSTRAINTS, OID_X509_EXT_SUBJECT_ALT_NAME, Oid,
 };
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
@@ -65,7 +65,13 @@ pub(super) fn second(at: Timestamp) -> String {
         Some(time) => {
             let (date, clock) = (time.date(), time.time());
             let (month, day) = (u8::from(date.month()), date.day());
-            format!("{:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", date.year(), clock.hour(), clock.minute(), clock.second())
+            format!(
+                "{:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+                date.year(),
+                clock.hour(),
+                clock.minute(),
+                clock.second()
+            )
         }
         None => format!("{:?} after 1970", Duration::from_secs(at.secs())),
     }
@@ -110,7 +116,9 @@ fn is_known(oid: &Oid<'_>) -> bool {
 
 /// The first critical extension that is not understood.
 pub(super) fn unknown_critical(cert: &X509Certificate<'_>) -> Option<String> {
-    cert.iter_extensions().find(|extension| extension.critical && !is_known(&extension.oid)).map(|extension| extension.oid.to_id_string())
+    cert.iter_extensions()
+        .find(|extension| extension.critical && !is_known(&extension.oid))
+        .map(|extension| extension.oid.to_id_string())
 }
 
 pub(super) fn serial(cert: &X509Certificate<'_>) -> String {

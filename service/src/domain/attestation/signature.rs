@@ -34,7 +34,11 @@ pub(super) fn check(cert: &X509Certificate<'_>, issuer: &X509Certificate<'_>) ->
         known = true;
         if candidate.public_key_alg_id().as_ref() == key_algorithm
             && candidate
-                .verify_signature(&issuer.public_key().subject_public_key.data, cert.tbs_certificate.as_ref(), &cert.signature_value.data)
+                .verify_signature(
+                    &issuer.public_key().subject_public_key.data,
+                    cert.tbs_certificate.as_ref(),
+                    &cert.signature_value.data,
+                )
                 .is_ok()
         {
             return Signature::Genuine;

@@ -8,7 +8,8 @@ use serde::{Serialize, Serializer};
 use x509_parser::asn1_rs::Oid;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::oid_registry::{
-    OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_NIST_EC_P521, OID_PKCS1_RSAENCRYPTION, OID_SIG_ED25519,
+    OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_NIST_EC_P521, OID_PKCS1_RSAENCRYPTION,
+    OID_SIG_ED25519,
 };
 use x509_parser::public_key::PublicKey;
 
@@ -45,9 +46,28 @@ pub struct Summary {
 #[serde(untagged)]
 pub enum Content {
     #[serde(rename_all = "camelCase")]
-    Readable { subject: String, issuer: String, serial: String, not_before: Timestamp, not_after: Timestamp, key: String, is_ca: bool },
+    Readable {
+        subject: String,
+        issuer: String,
+        serial: String,
+        not_before: Timestamp,
+        not_after: Timestamp,
+        key: String,
+        is_ca: bool,
+    },
     #[serde(rename_all = "camelCase")]
     Unreadable { unreadable: String },
+}
+
+/// A certificate in one line, for the operator's log.
+pub fn in_short(der: &CertificateDer<'_>) -> String {
+    let Summary { thumbprint, content, .. } = Summary::of(der, 1, Role::Device);
+    match content {
+        Content::Readable { subject, issuer, serial, .. } => {
+            format!("{subject}, issuer {issuer}, serial {serial}, sha-256 {thumbprint}")
+        }
+        Content::Unreadable { unreadable } => format!("unreadable ({unreadable}), sha-256 {thumbprint}"),
+    }
 }
 
 impl Summary {
@@ -89,7 +109,8 @@ fn key_type(cert: &X509Certificate<'_>) -> String {
     }
     if algorithm.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY {
         let curve = algorithm.parameters.as_ref().and_then(|parameters| Oid::try_from(parameters).ok());
-        let known = [(OID_EC_P256, "ECDSA P-256"), (OID_NIST_EC_P384, "ECDSA P-384"), (OID_NIST_EC_P521, "ECDSA P-521")];
+        let known =
+            [(OID_EC_P256, "ECDSA P-256"), (OID_NIST_EC_P384, "ECDSA P-384"), (OID_NIST_EC_P521, "ECDSA P-521")];
         return match curve {
             Some(curve) => {
                 let named = known.into_iter().find(|(oid, _)| *oid == curve);

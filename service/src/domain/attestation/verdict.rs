@@ -48,7 +48,9 @@ impl Path<'_, '_, '_> {
     fn judge_intermediates(&self) -> Result<(), Box<Fault>> {
         let candidate = self.candidate;
         let between = self.certificates.len().saturating_sub(1);
-        if let Some(limit) = candidate.anchor.path_len.filter(|limit| u32::try_from(between).map_or(true, |between| between > *limit)) {
+        if let Some(limit) =
+            candidate.anchor.path_len.filter(|limit| u32::try_from(between).map_or(true, |between| between > *limit))
+        {
             let message = format!(
                 "{between} CA certificates stand between the device's and the enrolled {}, which allows {limit} (pathLenConstraint)",
                 candidate.certificate.subject(),
@@ -59,7 +61,10 @@ impl Path<'_, '_, '_> {
             let Some(cert) = self.chain.certificate(at) else { continue };
             let allowed = cert.key_usage().map(|usage| usage.is_none_or(|usage| usage.value.key_cert_sign()));
             if !allowed.unwrap_or(false) {
-                let message = format!("{} may not sign certificates (keyCertSign is missing in its key usage)", self.chain.describe(at));
+                let message = format!(
+                    "{} may not sign certificates (keyCertSign is missing in its key usage)",
+                    self.chain.describe(at)
+                );
                 return Err(Fault::bad("B3", Place::Certificate(at), message));
             }
         }
@@ -71,7 +76,8 @@ impl Path<'_, '_, '_> {
         let allowed = |ca: &X509Certificate<'_>| constraints::allow_common_name(ca, self.id.as_str());
         let candidate = self.candidate;
         // Nearly no CA is constrained: the enrolled one is not read again to learn that.
-        let anchor_allows = candidate.anchor.trust.name_constraints.is_none() || candidate.certificate.read(allowed).unwrap_or(false);
+        let anchor_allows =
+            candidate.anchor.trust.name_constraints.is_none() || candidate.certificate.read(allowed).unwrap_or(false);
         if anchor_allows && self.certificates.iter().skip(1).filter_map(|at| self.chain.certificate(*at)).all(allowed) {
             return Ok(());
         }
@@ -86,12 +92,14 @@ impl Path<'_, '_, '_> {
         }
         let mut fault = self.first_fault().unwrap_or_else(|| {
             let (place, message) = match error {
-                webpki::Error::PathLenConstraintViolated => {
-                    (Place::Chain, "more CA certificates stand below one of those sent than it allows (pathLenConstraint)".to_owned())
-                }
-                webpki::Error::NameConstraintViolation => {
-                    (Place::Certificate(0), "a name in the certificate is outside the name constraints of a CA above it".to_owned())
-                }
+                webpki::Error::PathLenConstraintViolated => (
+                    Place::Chain,
+                    "more CA certificates stand below one of those sent than it allows (pathLenConstraint)".to_owned(),
+                ),
+                webpki::Error::NameConstraintViolation => (
+                    Place::Certificate(0),
+                    "a name in the certificate is outside the name constraints of a CA above it".to_owned(),
+                ),
                 other => (Place::Chain, format!("the certificates sent are not a valid path: {other}")),
             };
             Fault::bad("B3", place, message)
@@ -108,7 +116,11 @@ impl Path<'_, '_, '_> {
             let what = || self.chain.describe(at);
             let is_ca = cert.basic_constraints().ok().flatten().is_some_and(|constraints| constraints.value.ca);
             if at == 0 && is_ca {
-                return Some(Fault::bad("B3", place, "certificate is a CA certificate; a device needs one of its own (CA:false)"));
+                return Some(Fault::bad(
+                    "B3",
+                    place,
+                    "certificate is a CA certificate; a device needs one of its own (CA:false)",
+                ));
             }
             if at != 0 && !is_ca {
                 return Some(Fault::bad("B3", place, format!("{} is not a CA certificate", what())));
@@ -125,7 +137,8 @@ impl Path<'_, '_, '_> {
             }
             let usage = cert.extended_key_usage().ok().flatten();
             usage.filter(|usage| !usage.value.client_auth).map(|_| {
-                let message = format!("{} may not issue certificates for client authentication (its extended key usage)", what());
+                let message =
+                    format!("{} may not issue certificates for client authentication (its extended key usage)", what());
                 Fault::bad("B3", place, message)
             })
         })
@@ -136,17 +149,23 @@ pub(super) fn refuse_disabled(enrollment: &Enrollment) -> Result<(), Box<Fault>>
     if enrollment.enabled {
         return Ok(());
     }
-    Err(Fault::new(ErrorCode::Disabled, "B1", Place::Enrollment, "the enrollment of this device is disabled").by(&enrollment.name))
+    Err(Fault::new(ErrorCode::Disabled, "B1", Place::Enrollment, "the enrollment of this device is disabled")
+        .by(&enrollment.name))
 }
 
 pub(super) fn not_signed(chain: &Chain<'_>, lower: usize, upper: usize) -> Box<Fault> {
-    let message = format!("{} was not signed by {}, although it names it as its issuer", chain.describe(lower), chain.describe(upper));
+    let message = format!(
+        "{} was not signed by {}, although it names it as its issuer",
+        chain.describe(lower),
+        chain.describe(upper)
+    );
     Fault::new(ErrorCode::NotEnrolled, "B3", Place::Issuer(lower), message)
 }
 
 pub(super) fn unsupported_signature(chain: &Chain<'_>, at: Option<usize>) -> Box<Fault> {
     let at = at.unwrap_or_default();
-    let algorithm = chain.certificate(at).map(|cert| cert.signature_algorithm.algorithm.to_id_string()).unwrap_or_default();
+    let algorithm =
+        chain.certificate(at).map(|cert| cert.signature_algorithm.algorithm.to_id_string()).unwrap_or_default();
     let message = format!("{} is signed with an algorithm that is not accepted ({algorithm})", chain.describe(at));
     Fault::bad("B3", Place::Certificate(at), message)
 }

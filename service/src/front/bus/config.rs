@@ -48,7 +48,7 @@ const BATCH: u64 = 100;
 
 impl Config {
     /// Refuses what could never work.
-    pub(super) fn check(&self) -> Result<(), BusError> {
+    pub fn check(&self) -> Result<(), BusError> {
         for (value, why) in [
             (self.links, "bus.links is 0: nobody could subscribe"),
             (self.filters, "bus.filters is 0: nobody could subscribe"),

@@ -6,19 +6,19 @@ use super::super::session::Session;
 impl Session {
     pub(in super::super) fn on_puback(&mut self, ack: Ack) {
         if let Some(next) = self.outbound.acknowledged(ack.pkid) {
-            self.reply(&next);
+            self.put(next);
         }
     }
 
     pub(in super::super) fn on_pubrec(&mut self, ack: Ack) {
         if let Some(next) = self.outbound.received(ack.pkid, ack.reason.is_failure()) {
-            self.reply(&next);
+            self.put(next);
         }
     }
 
     pub(in super::super) fn on_pubcomp(&mut self, ack: Ack) {
         if let Some(next) = self.outbound.completed(ack.pkid) {
-            self.reply(&next);
+            self.put(next);
         }
     }
 

@@ -20,7 +20,11 @@ pub struct Accepted {
 }
 
 /// Refusals that only concern MQTT are CONNACKs. A client whose certificate proves nothing gets a session: there it is told why.
-pub fn handle(door: &Door, chain: &[CertificateDer<'_>], connect: Connect) -> Result<Accepted, (ConnectReason, String)> {
+pub fn handle(
+    door: &Door,
+    chain: &[CertificateDer<'_>],
+    connect: Connect,
+) -> Result<Accepted, (ConnectReason, String)> {
     if door.stopping.is_cancelled() {
         return Err((ConnectReason::ServerUnavailable, "the service is stopping".into()));
     }
@@ -37,7 +41,10 @@ pub fn handle(door: &Door, chain: &[CertificateDer<'_>], connect: Connect) -> Re
         (Some(will), Some(proof)) => {
             let access = Access { id: &proof.id, grants: &proof.enrollment.topics };
             if !access.may_publish(&will.topic) {
-                return Err((ConnectReason::NotAuthorized, "this device may not publish to the topic of its will".into()));
+                return Err((
+                    ConnectReason::NotAuthorized,
+                    "this device may not publish to the topic of its will".into(),
+                ));
             }
             Some(Box::new(will))
         }
@@ -62,7 +69,10 @@ pub fn handle(door: &Door, chain: &[CertificateDer<'_>], connect: Connect) -> Re
         reason: ConnectReason::Success,
         properties: ConnAckProperties {
             // Nothing of a session outlives its connection.
-            session_expiry_interval: properties.and_then(|properties| properties.session_expiry_interval).filter(|s| *s > 0).map(|_| 0),
+            session_expiry_interval: properties
+                .and_then(|properties| properties.session_expiry_interval)
+                .filter(|s| *s > 0)
+                .map(|_| 0),
             receive_maximum: Some(door.limits.in_flight.max(1)),
             max_packet_size: Some(u32::try_from(door.limits.packet_size.as_u64()).unwrap_or(u32::MAX)),
             assigned_client_id: assigned,

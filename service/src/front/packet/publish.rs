@@ -2,41 +2,62 @@
 
 use firsthop_protocol::topic::{self, Request};
 
-use super::super::access::Access;
 use super::super::bus::BusError;
 use super::super::codec::{AckReason, AckReply, DisconnectReason, Problem, Publish, QoS, Reply, Version};
+use super::super::identity::{Identity, NoAccess, REGISTER_FIRST};
 use super::super::session::{End, Session};
 use rustls::pki_types::CertificateDer;
 
 impl Session {
-    pub(in super::super) async fn on_publish(&mut self, publish: Publish, chain: &[CertificateDer<'_>]) -> Result<(), End> {
+    pub(in super::super) async fn on_publish(
+        &mut self,
+        publish: Publish,
+        chain: &[CertificateDer<'_>],
+    ) -> Result<(), End> {
         if publish.qos == QoS::ExactlyOnce {
             if self.received.contains(&publish.pkid) {
                 // Sent again because our PUBREC was late.
                 self.reply(&Reply::PubRec(AckReply::success(publish.pkid)));
                 return Ok(());
             }
-            if self.received.len() >= usize::from(self.door.limits.in_flight) {
-                return Err(End::fault(DisconnectReason::ReceiveMaximumExceeded, "more QoS 2 messages than the receive maximum"));
+            if self.received.len() >= usize::from(self.door.limits.in_flight.max(1)) {
+                return Err(End::fault(
+                    DisconnectReason::ReceiveMaximumExceeded,
+                    "more QoS 2 messages than the receive maximum",
+                ));
             }
         }
         if !topic::is_reserved(&publish.topic) {
             return self.on_ordinary_publish(publish, chain).await;
         }
         match Request::parse(&publish.topic) {
-            Some(_) if publish.retain => self.refuse_publish(&publish, AckReason::ImplementationSpecificError, "nothing is retained in the reserved tree"),
+            Some(_) if publish.retain => self.refuse_publish(
+                &publish,
+                AckReason::ImplementationSpecificError,
+                "nothing is retained in the reserved tree",
+            ),
             Some((request, format)) => self.on_request(&publish, request, format, chain),
-            None => self.refuse_publish(&publish, AckReason::TopicNameInvalid, "no such topic in the reserved tree"),
+            None => {
+                if let Identity::Stranger(refusal) = &self.identity {
+                    return Err(End::fault(DisconnectReason::NotAuthorized, refusal.message.clone()));
+                }
+                self.refuse_publish(&publish, AckReason::TopicNameInvalid, "no such topic in the reserved tree")
+            }
         }
     }
 
     async fn on_ordinary_publish(&mut self, publish: Publish, chain: &[CertificateDer<'_>]) -> Result<(), End> {
-        let allowed = match self.identity.proof(&self.door.provisioner, chain) {
-            Ok(proof) => Access { id: &proof.id, grants: &proof.enrollment.topics }.may_publish(&publish.topic),
-            Err(refusal) => return Err(End::fault(DisconnectReason::NotAuthorized, refusal.message.clone())),
-        };
-        if !allowed {
-            return self.refuse_publish(&publish, AckReason::NotAuthorized, "this device may not publish to this topic");
+        match self.identity.access(&self.door.provisioner, chain).map(|access| access.may_publish(&publish.topic)) {
+            Ok(true) => {}
+            Ok(false) => {
+                let why =
+                    format!("this device may not publish to this topic; its own are below devices/{}/", self.label());
+                return self.refuse_publish(&publish, AckReason::NotAuthorized, &why);
+            }
+            Err(NoAccess::Unregistered) => {
+                return self.refuse_publish(&publish, AckReason::NotAuthorized, REGISTER_FIRST);
+            }
+            Err(NoAccess::Refused(why)) => return Err(End::fault(DisconnectReason::NotAuthorized, why)),
         }
         match self.publish_ordinary(&publish).await {
             Ok(()) => {
@@ -61,8 +82,13 @@ impl Session {
     }
 
     /// MQTT 5 says why in the acknowledgement. MQTT 3.1.1 can only acknowledge, which would be a lie, or close ([MQTT-3.3.5-2]).
-    pub(in super::super) fn refuse_publish(&mut self, publish: &Publish, reason: AckReason, why: &str) -> Result<(), End> {
-        tracing::info!(topic = publish.topic, qos = publish.qos as u8, why, "publication refused");
+    pub(in super::super) fn refuse_publish(
+        &mut self,
+        publish: &Publish,
+        reason: AckReason,
+        why: &str,
+    ) -> Result<(), End> {
+        tracing::debug!(topic = publish.topic, qos = publish.qos as u8, why, "publication refused");
         if self.version == Version::V311 {
             return Err(End::quiet("a publication was refused"));
         }
@@ -78,7 +104,9 @@ impl Session {
 
 fn reason(error: BusError) -> AckReason {
     match error {
-        BusError::SharedSubscription | BusError::Reserved | BusError::Invalid(_) | BusError::TooManyLevels(_) => AckReason::TopicNameInvalid,
+        BusError::SharedSubscription | BusError::Reserved | BusError::Invalid(_) | BusError::TooManyLevels(_) => {
+            AckReason::TopicNameInvalid
+        }
         BusError::RetainedFull
         | BusError::TooLarge
         | BusError::TooManySubscriptions(_)

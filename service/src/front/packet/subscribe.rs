@@ -3,8 +3,8 @@
 use firsthop_protocol::topic::{self, Answers};
 use rustls::pki_types::CertificateDer;
 
-use super::super::access::Access;
 use super::super::codec::{Filter, Problem, QoS, Reply, SubAck, Subscribe, SubscribeReason};
+use super::super::identity::{NoAccess, REGISTER_FIRST};
 use super::super::session::{AnswerFilter, Session};
 
 impl Session {
@@ -15,15 +15,18 @@ impl Session {
         let mut retained = Vec::new();
         for filter in &subscribe.filters {
             let outcome = if filter.path.starts_with("$share/") {
-                Err((SubscribeReason::SharedSubscriptionsNotSupported, "shared subscriptions are not offered".to_owned()))
+                Err((
+                    SubscribeReason::SharedSubscriptionsNotSupported,
+                    "shared subscriptions are not offered".to_owned(),
+                ))
             } else if topic::is_reserved(&filter.path) {
                 answers = true;
-                self.subscribe_answers(filter)
+                self.subscribe_answers(filter, subscribe.identifier)
             } else {
                 self.subscribe_ordinary(filter, subscribe.identifier, chain, &mut retained).await
             };
             reasons.push(outcome.unwrap_or_else(|(reason, why)| {
-                tracing::info!(filter = filter.path, why, "subscription refused");
+                tracing::debug!(filter = filter.path, why, "subscription refused");
                 problem = Some(Box::new(Problem::because(why)));
                 reason
             }));
@@ -38,16 +41,22 @@ impl Session {
         }
     }
 
-    fn subscribe_answers(&mut self, filter: &Filter) -> Result<SubscribeReason, (SubscribeReason, String)> {
-        let answers = Answers::of_filter(&filter.path)
-            .ok_or_else(|| (SubscribeReason::NotAuthorized, "only a device's own answers can be subscribed to here".to_owned()))?;
+    fn subscribe_answers(
+        &mut self,
+        filter: &Filter,
+        identifier: Option<u32>,
+    ) -> Result<SubscribeReason, (SubscribeReason, String)> {
+        let answers = Answers::of_filter(&filter.path).ok_or_else(|| {
+            (SubscribeReason::NotAuthorized, "only a device's own answers can be subscribed to here".to_owned())
+        })?;
         let qos = filter.qos.min(QoS::AtLeastOnce);
         if let Some(known) = self.answers.iter_mut().find(|known| *known.filter == filter.path) {
             known.qos = qos;
+            known.identifier = identifier;
             return Ok(SubscribeReason::Granted(qos));
         }
         self.has_room()?;
-        self.answers.push(AnswerFilter { filter: filter.path.as_str().into(), answers, qos });
+        self.answers.push(AnswerFilter { filter: filter.path.as_str().into(), answers, qos, identifier });
         Ok(SubscribeReason::Granted(qos))
     }
 
@@ -59,10 +68,16 @@ impl Session {
         retained: &mut Vec<super::super::bus::Delivery>,
     ) -> Result<SubscribeReason, (SubscribeReason, String)> {
         let denied = |why: &str| (SubscribeReason::NotAuthorized, why.to_owned());
-        match self.identity.proof(&self.door.provisioner, chain) {
-            Ok(proof) if Access { id: &proof.id, grants: &proof.enrollment.topics }.may_subscribe(&filter.path) => {}
-            Ok(_) => return Err(denied("this device may not subscribe to this filter")),
-            Err(refusal) => return Err(denied(&refusal.message)),
+        match self.identity.access(&self.door.provisioner, chain).map(|access| access.may_subscribe(&filter.path)) {
+            Ok(true) => {}
+            Ok(false) => {
+                return Err(denied(&format!(
+                    "this device may not subscribe to this filter; its own topics are below devices/{}/",
+                    self.label()
+                )));
+            }
+            Err(NoAccess::Unregistered) => return Err(denied(REGISTER_FIRST)),
+            Err(NoAccess::Refused(why)) => return Err(denied(&why)),
         }
         if !self.ordinary.is_subscribed(&filter.path) {
             self.has_room()?;

@@ -30,7 +30,10 @@ fn decisions_that_wait_share_one_durable_commit_and_a_conflict_fails_only_its_ow
     let alone = disk.syncs();
     let [a, again, b, c] = waiting.map(block_on);
     let a = a.unwrap();
-    assert!(matches!(again, Err(CommitError::Conflict { current: Some(current) }) if current == a), "judged after the one before it");
+    assert!(
+        matches!(again, Err(CommitError::Conflict { current: Some(current) }) if current == a),
+        "judged after the one before it"
+    );
     assert!(matches!(b, Err(CommitError::Conflict { current: None })));
     assert!(c.unwrap() > a);
     // The first commit had as many syncs as this one of four decisions.
@@ -50,7 +53,8 @@ fn two_decisions_of_one_batch_for_the_same_id_build_on_each_other() {
     disk.wait_for_stalled_sync();
     // Revisions are handed out in the order of the queue: the first one has 1, the next 2.
     let moved = Registration { state: assigned_to("berlin"), enrollment: group("line-8"), ..registration("a", 2) };
-    let mut waiting = [store.commit(decision(registration("a", 1), None)), store.commit(decision(moved.clone(), Some(ETag::new(2))))];
+    let mut waiting =
+        [store.commit(decision(registration("a", 1), None)), store.commit(decision(moved.clone(), Some(ETag::new(2))))];
     waiting.iter_mut().for_each(start);
     disk.resume();
     block_on(first).unwrap();
@@ -65,10 +69,12 @@ fn two_decisions_of_one_batch_for_the_same_id_build_on_each_other() {
 #[test]
 fn a_full_queue_makes_who_comes_wait_without_blocking_a_thread() {
     let disk = Disk::new();
-    let config = Config { max_batch: NonZeroU16::new(1).unwrap(), queue_length: NonZeroU32::new(1).unwrap(), ..small() };
+    let config =
+        Config { max_batch: NonZeroU16::new(1).unwrap(), queue_length: NonZeroU32::new(1).unwrap(), ..small() };
     let store = RedbStore::start(Box::new(DiskSource(disk.clone())), &config, Duration::ZERO).unwrap();
     disk.stall();
-    let mut waiting: Vec<_> = (0..10).map(|number| store.commit(decision(registration(&format!("dev-{number}"), 1), None))).collect();
+    let mut waiting: Vec<_> =
+        (0..10).map(|number| store.commit(decision(registration(&format!("dev-{number}"), 1), None))).collect();
     waiting.iter_mut().for_each(start);
     disk.resume();
     block_on(async {
@@ -84,7 +90,8 @@ fn closing_commits_what_waits_and_refuses_what_comes_later() {
     let disk = Disk::new();
     let store = open_on(&disk).unwrap();
     disk.stall();
-    let mut waiting: Vec<_> = (0..5).map(|number| store.commit(decision(registration(&format!("dev-{number}"), 1), None))).collect();
+    let mut waiting: Vec<_> =
+        (0..5).map(|number| store.commit(decision(registration(&format!("dev-{number}"), 1), None))).collect();
     waiting.iter_mut().for_each(start);
     let mut closing = Box::pin(store.close());
     assert!(closing.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
@@ -93,7 +100,10 @@ fn closing_commits_what_waits_and_refuses_what_comes_later() {
     for committing in waiting {
         block_on(committing).unwrap();
     }
-    assert!(matches!(commit(&store, decision(registration("late", 1), None)), Err(CommitError::Store(StoreError::Closed))));
+    assert!(matches!(
+        commit(&store, decision(registration("late", 1), None)),
+        Err(CommitError::Store(StoreError::Closed))
+    ));
     block_on(store.close());
     assert_eq!(open_on(&disk).unwrap().check().unwrap().registrations, 5);
 }
@@ -126,7 +136,10 @@ fn concurrent_changes_of_one_registration_are_not_lost() {
                 while changes < CHANGES {
                     let stored = store.registration(&id("shared")).unwrap();
                     let count = stored.as_ref().map_or(0, |stored| stored.registration.updated.secs() - 1_795_000_000);
-                    match store.commit(decision(registration("shared", count + 1), stored.map(|stored| stored.etag))).await {
+                    match store
+                        .commit(decision(registration("shared", count + 1), stored.map(|stored| stored.etag)))
+                        .await
+                    {
                         Ok(_) => changes += 1,
                         Err(CommitError::Conflict { .. }) => {}
                         Err(error) => panic!("{error}"),
@@ -140,7 +153,10 @@ fn concurrent_changes_of_one_registration_are_not_lost() {
             task.await.unwrap();
         }
     });
-    assert_eq!(store.registration(&id("shared")).unwrap().unwrap().registration, registration("shared", TASKS * CHANGES));
+    assert_eq!(
+        store.registration(&id("shared")).unwrap().unwrap().registration,
+        registration("shared", TASKS * CHANGES)
+    );
 }
 
 #[test]

@@ -236,7 +236,8 @@ impl StorageBackend for Backend {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut inner = self.0.lock();
-        let no_room = inner.trouble == Trouble::Full && blocks(offset as usize, data.len()).any(|block| !inner.allocated.contains(&block));
+        let no_room = inner.trouble == Trouble::Full
+            && blocks(offset as usize, data.len()).any(|block| !inner.allocated.contains(&block));
         let fails = inner.fails() || no_room;
         let written = if fails { &data[..data.len() / 2] } else { data };
         inner.change(Change::Write(offset as usize, written.to_vec()));

@@ -71,7 +71,8 @@ fn survives(base: &Disk, trouble: Trouble, at: u64) -> bool {
     disk.trouble(Trouble::None);
 
     // With the trouble over it serves again, in the same process.
-    commit(&store, decision(registration("after", 99), None)).unwrap_or_else(|error| panic!("{trouble:?}: does not recover: {error}"));
+    commit(&store, decision(registration("after", 99), None))
+        .unwrap_or_else(|error| panic!("{trouble:?}: does not recover: {error}"));
     outcomes.assert_held_by(&store, &format!("{trouble:?}, in process"));
     block_on(store.close());
     drop(store);
@@ -166,7 +167,8 @@ fn a_power_cut_at_any_operation_loses_nothing_acknowledged() {
         disk.trouble(Trouble::Fail(at..u64::MAX));
         let mut outcomes = Outcomes::default();
         // Nothing after the cut is written: a store that cannot open again refuses.
-        let failures = sequence().take_while(|registration| outcomes.attempt(&store, registration.clone()).is_ok()).count();
+        let failures =
+            sequence().take_while(|registration| outcomes.attempt(&store, registration.clone()).is_ok()).count();
         for seed in 0..4 {
             let left = disk.after_power_cut(random(at << 8 | seed));
             let store = open_on(&left).unwrap_or_else(|error| panic!("cut at {at}, seed {seed}: {error}"));

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use firsthop_config::Size;
 use firsthop_protocol::body::{EnrollmentName, Substatus};
-use firsthop_protocol::{DeviceId, ETag, ErrorCode, GroupId, HubName, OperationId, RegistrationId, RequestId, Timestamp};
+use firsthop_protocol::{
+    DeviceId, ETag, ErrorCode, GroupId, HubName, OperationId, RegistrationId, RequestId, Timestamp,
+};
 use serde_json::json;
 
 use self::disk::{Disk, DiskSource};
@@ -62,7 +64,10 @@ fn device(serial: u64) -> Device {
     Device {
         metadata: json!({"serial": serial, "site": {"country": "pt"}}).as_object().unwrap().clone(),
         endpoints: [("coap".to_owned(), "coap://[::1]".to_owned())].into(),
-        model: Some(ModelInstance { model: "pump".to_owned(), values: json!({"interval": 60}).as_object().unwrap().clone() }),
+        model: Some(ModelInstance {
+            model: "pump".to_owned(),
+            values: json!({"interval": 60}).as_object().unwrap().clone(),
+        }),
         updated: Timestamp::from_secs(serial),
     }
 }
@@ -72,7 +77,11 @@ fn decision(registration: Registration, expected: Option<ETag>) -> Decision {
 }
 
 fn small() -> Config {
-    Config { cache_size: Size::mib(1), max_batch: NonZeroU16::new(64).unwrap(), queue_length: NonZeroU32::new(64).unwrap() }
+    Config {
+        cache_size: Size::mib(1),
+        max_batch: NonZeroU16::new(64).unwrap(),
+        queue_length: NonZeroU32::new(64).unwrap(),
+    }
 }
 
 /// A store on that disk, which tries again at once after a failure.

@@ -50,7 +50,9 @@ impl Model {
     fn selected(&self, selection: &Selection) -> Vec<Registered> {
         let rows = self.order.iter().map(|name| &self.rows[name].0);
         let matches = |row: &&Registered| match (selection, &row.registration.state) {
-            (Selection::All, _) | (Selection::Assigned, State::Assigned { .. }) | (Selection::Failed, State::Failed { .. }) => true,
+            (Selection::All, _)
+            | (Selection::Assigned, State::Assigned { .. })
+            | (Selection::Failed, State::Failed { .. }) => true,
             (Selection::Hub(wanted), State::Assigned { hub, .. }) => hub == wanted,
             (Selection::Enrollment(wanted), _) => row.registration.enrollment == *wanted,
             _ => false,
@@ -80,7 +82,10 @@ impl Model {
         }
         let counts = store.counts().unwrap();
         assert_eq!(counts.total, self.rows.len() as u64);
-        assert_eq!((counts.assigned, counts.failed), (self.count(&Selection::Assigned), self.count(&Selection::Failed)));
+        assert_eq!(
+            (counts.assigned, counts.failed),
+            (self.count(&Selection::Assigned), self.count(&Selection::Failed))
+        );
         for (hub, count) in counts.hubs {
             assert_eq!(self.count(&Selection::Hub(hub)), count);
         }

@@ -30,9 +30,13 @@ fn what_was_committed_is_there_after_closing_and_opening() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("registry.redb");
     let store = RedbStore::open(&path, &small()).unwrap();
-    let etag = commit(&store, Decision { device: Some(device(1)), ..decision(registration("dev-1", 1), None) }).unwrap();
+    let etag =
+        commit(&store, Decision { device: Some(device(1)), ..decision(registration("dev-1", 1), None) }).unwrap();
     block_on(store.close());
-    assert!(matches!(commit(&store, decision(registration("dev-2", 1), None)), Err(CommitError::Store(StoreError::Closed))));
+    assert!(matches!(
+        commit(&store, decision(registration("dev-2", 1), None)),
+        Err(CommitError::Store(StoreError::Closed))
+    ));
     assert!(matches!(store.registration(&id("dev-1")), Err(StoreError::Closed)));
     let store = RedbStore::open(&path, &small()).unwrap();
     let stored = store.registration(&id("dev-1")).unwrap().unwrap();
@@ -67,10 +71,15 @@ fn a_directory_is_not_a_store() {
 fn other_files_are_not_taken_for_stores_and_are_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("other");
-    for content in [&b""[..], b"re", b"redb", b"redb\x1a\x0a\xa9\x0d\x0a", b"SQLite format 3\0", &[0; 9000], &[0x72; 9000]] {
+    for content in
+        [&b""[..], b"re", b"redb", b"redb\x1a\x0a\xa9\x0d\x0a", b"SQLite format 3\0", &[0; 9000], &[0x72; 9000]]
+    {
         std::fs::write(&path, content).unwrap();
         let error = open_error(&path);
-        assert!(matches!(error, OpenError::NotAStore { .. } | OpenError::Damaged { .. } | OpenError::Io { .. }), "{error:?}");
+        assert!(
+            matches!(error, OpenError::NotAStore { .. } | OpenError::Damaged { .. } | OpenError::Io { .. }),
+            "{error:?}"
+        );
         assert!(error.to_string().contains("other"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), content);
     }
@@ -132,11 +141,21 @@ fn a_truncated_store_is_refused_or_whole_and_never_a_panic() {
         // Over a megabyte, so that the file ends in what is used.
         let mut device = device(number);
         device.metadata.insert("note".to_owned(), "x".repeat(8000).into());
-        commit(&store, Decision { device: Some(device), ..decision(registration(&format!("dev-{number}"), 1), None) }).unwrap();
+        commit(&store, Decision { device: Some(device), ..decision(registration(&format!("dev-{number}"), 1), None) })
+            .unwrap();
     }
     drop(store);
     let whole = std::fs::read(&path).unwrap();
-    let cuts = (1..8).map(|eighth| whole.len() * eighth / 8).chain([4, 9, 100, 320, 4096, 8192, whole.len() - 4096, whole.len() - 1]);
+    let cuts = (1..8).map(|eighth| whole.len() * eighth / 8).chain([
+        4,
+        9,
+        100,
+        320,
+        4096,
+        8192,
+        whole.len() - 4096,
+        whole.len() - 1,
+    ]);
     for len in cuts {
         std::fs::write(&path, &whole[..len]).unwrap();
         let error = open_error(&path);

@@ -92,7 +92,8 @@ fn document() -> impl Strategy<Value = Map<String, Value>> {
     let value = leaf.prop_recursive(16, 32, 4, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            proptest::collection::btree_map("\\PC{0,6}", inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect())),
+            proptest::collection::btree_map("\\PC{0,6}", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     });
     proptest::collection::btree_map("\\PC{0,6}", value, 0..4).prop_map(|map| map.into_iter().collect())
@@ -133,8 +134,11 @@ fn the_bytes_of_a_version_1_row_stay_as_they_are() {
 
 #[test]
 fn a_failed_row_holds_code_and_message() {
-    let registration =
-        Registration { state: failed("no hub"), device_id: DeviceId::from(&id("d-1")), ..golden_registration().registration };
+    let registration = Registration {
+        state: failed("no hub"),
+        device_id: DeviceId::from(&id("d-1")),
+        ..golden_registration().registration
+    };
     let mut bytes = Vec::new();
     RegistrationV1::new(&registration, 1, OWN_ENROLLMENT, 0).encode(&mut bytes);
     assert_eq!(bytes[1], 0b110);

@@ -48,10 +48,15 @@ fn a_ca_cannot_belong_to_two_groups_and_both_are_named() {
     let (one, two) = (Ca::root("One"), Ca::root("Two"));
     let renewed = one.renewed(|_| {});
     for other in [&one, &renewed] {
-        for entries in [vec![group("a", &one), group("b", other)], vec![group("a", &one), group_of_two("b", &two, other)]] {
+        for entries in
+            [vec![group("a", &one), group("b", other)], vec![group("a", &one), group_of_two("b", &two, other)]]
+        {
             let error = Book::new(1, entries).unwrap_err();
             let message = error.to_string();
-            assert!(message.contains("group:a") && message.contains("group:b") && message.contains("CN=One"), "{message}");
+            assert!(
+                message.contains("group:a") && message.contains("group:b") && message.contains("CN=One"),
+                "{message}"
+            );
             for name in ["a", "b"] {
                 assert!(error.concerns(&EnrollmentName::Group(GroupId::parse(name).unwrap())));
             }
@@ -105,7 +110,9 @@ fn a_ca_without_a_key_id_is_found_by_name() {
     // basicConstraints CA:TRUE written by hand: the library would add a key id.
     let without_key_id = |params: &mut CertificateParams| {
         params.is_ca = IsCa::NoCa;
-        params.custom_extensions.push(rcgen::CustomExtension::from_oid_content(&[2, 5, 29, 19], vec![0x30, 3, 1, 1, 0xff]));
+        params
+            .custom_extensions
+            .push(rcgen::CustomExtension::from_oid_content(&[2, 5, 29, 19], vec![0x30, 3, 1, 1, 0xff]));
     };
     let ca = Ca::root_with("Root CA", without_key_id);
     assert!(EnrolledCertificate::group_ca(ca.der.clone()).unwrap().anchor().unwrap().key_id.is_none());

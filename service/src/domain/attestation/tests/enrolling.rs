@@ -26,8 +26,12 @@ fn a_group_ca_keeps_what_is_shown_of_it() {
 fn a_certificate_that_may_not_sign_others_is_no_group_ca() {
     assert_eq!(fault_of(|params| params.is_ca = IsCa::ExplicitNoCa), CertificateFault::NotCa);
     assert_eq!(fault_of(|params| params.is_ca = IsCa::NoCa), CertificateFault::NotCa);
-    assert_eq!(fault_of(|params| params.key_usages = vec![KeyUsagePurpose::DigitalSignature]), CertificateFault::NoCertSign);
-    let servers = |params: &mut CertificateParams| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    assert_eq!(
+        fault_of(|params| params.key_usages = vec![KeyUsagePurpose::DigitalSignature]),
+        CertificateFault::NoCertSign
+    );
+    let servers =
+        |params: &mut CertificateParams| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     assert_eq!(fault_of(servers), CertificateFault::NotForClients);
 }
 
@@ -52,7 +56,8 @@ fn an_unknown_critical_extension_cannot_be_enrolled() {
 fn a_ca_constrained_to_directory_names_cannot_be_enrolled_because_nothing_below_it_would_pass() {
     let fault = fault_of(|params| {
         let subtree = rcgen::GeneralSubtree::DirectoryName(params.distinguished_name.clone());
-        params.name_constraints = Some(rcgen::NameConstraints { permitted_subtrees: vec![subtree], excluded_subtrees: Vec::new() });
+        params.name_constraints =
+            Some(rcgen::NameConstraints { permitted_subtrees: vec![subtree], excluded_subtrees: Vec::new() });
     });
     assert_eq!(fault, CertificateFault::DirectoryNameConstraint);
 }
@@ -76,8 +81,14 @@ fn a_version_1_certificate_cannot_be_enrolled() {
 #[test]
 fn what_is_no_certificate_cannot_be_enrolled() {
     for bytes in [vec![], vec![0x30], b"-----BEGIN CERTIFICATE-----".to_vec(), Ca::root("Line 1").der[..100].to_vec()] {
-        assert!(matches!(EnrolledCertificate::group_ca(bytes.clone().into()), Err(CertificateFault::Unreadable(_))), "{bytes:?}");
-        assert!(matches!(EnrolledCertificate::leaf(bytes.clone().into()), Err(CertificateFault::Unreadable(_))), "{bytes:?}");
+        assert!(
+            matches!(EnrolledCertificate::group_ca(bytes.clone().into()), Err(CertificateFault::Unreadable(_))),
+            "{bytes:?}"
+        );
+        assert!(
+            matches!(EnrolledCertificate::leaf(bytes.clone().into()), Err(CertificateFault::Unreadable(_))),
+            "{bytes:?}"
+        );
     }
 }
 

@@ -40,7 +40,10 @@ fn a_refused_chain_is_marked_where_it_broke_and_says_what_to_do() {
     let line = root.sub_with("Line 1", |params| params.not_after = datetime!(2026-06-01 0:00 UTC));
     let explanation = explain(&[line.device("dev-1"), line.der.clone()], &book(vec![group("all", &root)]), NOW);
     let text = explanation.to_string();
-    assert!(text.contains("✗ rule B3: intermediate certificate 2 (CN=Line 1) expired on 2026-06-01T00:00:00Z"), "{text}");
+    assert!(
+        text.contains("✗ rule B3: intermediate certificate 2 (CN=Line 1) expired on 2026-06-01T00:00:00Z"),
+        "{text}"
+    );
     assert!(text.contains("decided   by group:all"), "{text}");
     assert!(text.contains("code      401003 OutsideValidity, rule B3"), "{text}");
     assert!(text.contains("to do     renew that intermediate certificate"), "{text}");
@@ -98,7 +101,8 @@ fn the_verdict_is_the_judge_s_own() {
 #[test]
 fn the_explanation_is_json_too() {
     let ca = Ca::root("Line 1");
-    let explanation = explain(&[ca.device("dev-1"), CertificateDer::from(vec![1, 2, 3])], &book(vec![group("line-1", &ca)]), NOW);
+    let explanation =
+        explain(&[ca.device("dev-1"), CertificateDer::from(vec![1, 2, 3])], &book(vec![group("line-1", &ca)]), NOW);
     let json = serde_json::to_value(&explanation).unwrap();
     assert_eq!(json["accepted"], true);
     assert_eq!(json["registrationId"], "dev-1");

@@ -7,7 +7,10 @@ fn a_device_below_a_root_is_accepted() {
     let root = Ca::root("Root");
     let proof = judge(&[root.device("dev-1")], &book(vec![group("all", &root)]), NOW).unwrap();
     assert_eq!((proof.id.as_str(), proof.enrollment.name.to_string().as_str()), ("dev-1", "group:all"));
-    assert_eq!((proof.valid_from.to_string().as_str(), proof.valid_until.secs() % 60), ("2026-01-01T00:00:00.0000000Z", 1));
+    assert_eq!(
+        (proof.valid_from.to_string().as_str(), proof.valid_until.secs() % 60),
+        ("2026-01-01T00:00:00.0000000Z", 1)
+    );
 }
 
 #[test]
@@ -31,11 +34,17 @@ fn a_device_below_an_intermediate_reaches_the_enrolled_root_when_it_sends_the_in
     let book = book(vec![group("all", &root)]);
     let leaf = line.device("dev-1");
     assert_eq!(accepted_by(&[leaf.clone(), line.der.clone(), factory.der.clone()], &book), "group:all");
-    assert_eq!(accepted_by(&[leaf.clone(), line.der.clone(), factory.der.clone(), root.der.clone()], &book), "group:all");
+    assert_eq!(
+        accepted_by(&[leaf.clone(), line.der.clone(), factory.der.clone(), root.der.clone()], &book),
+        "group:all"
+    );
     let refusal = refused(&[leaf.clone(), line.der.clone()], &book);
     assert_refused(&refusal, ErrorCode::NotEnrolled, "send every intermediate up to an enrolled CA");
     assert_refused(&refusal, ErrorCode::NotEnrolled, "subject CN=dev-1, issuer CN=Line 1, 2 certificates sent");
-    assert!(refusal.detail.contains("looked up issuer CN=Line 1") && refusal.detail.contains("looked up issuer CN=Factory"), "{refusal:?}");
+    assert!(
+        refusal.detail.contains("looked up issuer CN=Line 1") && refusal.detail.contains("looked up issuer CN=Factory"),
+        "{refusal:?}"
+    );
     assert_refused(&refused(&[leaf], &book), ErrorCode::NotEnrolled, "1 certificate sent");
 }
 
@@ -110,7 +119,8 @@ fn a_misleading_key_id_does_not_lead_past_the_nearest_group() {
     // The holder of the line's key writes what they like into what they sign.
     let mut params = line.params.clone();
     params.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(vec![7; 20]);
-    let forger = Ca { params, key: KeyPair::try_from(line.key.serialize_der().as_slice()).unwrap(), der: line.der.clone() };
+    let forger =
+        Ca { params, key: KeyPair::try_from(line.key.serialize_der().as_slice()).unwrap(), der: line.der.clone() };
     let book = book(vec![group("all", &root), disabled(group("line-1", &line))]);
     let chain = [forger.device("dev-1"), line.der.clone()];
     assert_eq!(refused(&chain, &book).code, ErrorCode::Disabled);
@@ -124,12 +134,16 @@ fn among_many_cas_of_one_name_the_one_that_was_sent_is_asked() {
     let plain = |params: &mut CertificateParams| params.use_authority_key_identifier_extension = false;
     let root = Ca::root("Root");
     let lines: Vec<Ca> = (0..12).map(|_| root.sub("Line")).collect();
-    let mut entries: Vec<Enrollment> = lines.iter().enumerate().map(|(at, ca)| disabled(group(&format!("line-{at}"), ca))).collect();
+    let mut entries: Vec<Enrollment> =
+        lines.iter().enumerate().map(|(at, ca)| disabled(group(&format!("line-{at}"), ca))).collect();
     entries.push(group("all", &root));
     let book = book(entries);
     for (at, line) in lines.iter().enumerate() {
         let refusal = refused(&[line.device_with("dev-1", plain), line.der.clone()], &book);
-        assert_eq!((refusal.code, refusal.enrollment.unwrap().to_string()), (ErrorCode::Disabled, format!("group:line-{at}")));
+        assert_eq!(
+            (refusal.code, refusal.enrollment.unwrap().to_string()),
+            (ErrorCode::Disabled, format!("group:line-{at}"))
+        );
     }
 }
 
@@ -200,7 +214,8 @@ fn an_impostor_ca_of_the_right_name_is_not_the_ca() {
 fn an_impostor_that_copies_the_key_id_is_not_the_ca_either() {
     let ca = Ca::root("Line 1");
     let id = EnrolledCertificate::group_ca(ca.der.clone()).unwrap().anchor().unwrap().key_id.clone().unwrap();
-    let impostor = Ca::root_with("Line 1", |params| params.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(id.to_vec()));
+    let impostor =
+        Ca::root_with("Line 1", |params| params.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(id.to_vec()));
     let refusal = refused(&[impostor.device("dev-1"), impostor.der.clone()], &book(vec![group("line-1", &ca)]));
     assert_eq!(refusal.code, ErrorCode::NotEnrolled);
     assert!(refusal.detail.contains("1 were tried, and none signed it"), "{refusal:?}");
@@ -211,7 +226,8 @@ fn a_stranger_s_refusal_names_what_was_presented_and_no_group() {
     let ca = Ca::root("Line 1");
     let stranger = Ca::root("Elsewhere");
     let refusal = refused(&[stranger.device("dev-1"), stranger.der.clone()], &book(vec![group("secret-group", &ca)]));
-    let expected = "no enrollment accepts this certificate (subject CN=dev-1, issuer CN=Elsewhere, 2 certificates sent)";
+    let expected =
+        "no enrollment accepts this certificate (subject CN=dev-1, issuer CN=Elsewhere, 2 certificates sent)";
     assert_eq!((refusal.code, refusal.message.as_str()), (ErrorCode::NotEnrolled, expected));
     assert!(refusal.enrollment.is_none());
 }

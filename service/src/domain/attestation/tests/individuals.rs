@@ -90,7 +90,10 @@ fn dates_and_key_uses_are_judged() {
 fn the_name_in_the_certificate_decides_which_entry_is_asked() {
     let leaf = self_signed("dev-2", |_| {});
     // Enrolled by mistake under a name that the certificate does not carry.
-    assert_eq!(refused(std::slice::from_ref(&leaf), &book(vec![individual_entry("dev-1", &leaf)])).code, ErrorCode::NotEnrolled);
+    assert_eq!(
+        refused(std::slice::from_ref(&leaf), &book(vec![individual_entry("dev-1", &leaf)])).code,
+        ErrorCode::NotEnrolled
+    );
 }
 
 #[test]

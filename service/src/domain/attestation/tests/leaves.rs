@@ -76,7 +76,8 @@ fn a_subject_without_a_common_name_is_refused() {
 #[test]
 fn a_subject_with_two_common_names_is_refused_even_when_they_are_equal() {
     for second in ["dev-2", "dev-1"] {
-        let refusal = refusal_of(|params| params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 3]), second));
+        let refusal =
+            refusal_of(|params| params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 3]), second));
         assert_refused(&refusal, ErrorCode::BadCertificate, "2 common names");
     }
 }
@@ -131,7 +132,9 @@ fn an_unknown_critical_extension_is_refused_and_an_uncritical_one_is_not() {
     assert_refused(&refusal_of(critical_unknown), ErrorCode::BadCertificate, "1.3.6.1.4.1.32473.7");
     let ca = Ca::root("Line 1");
     let leaf = ca.device_with("dev-1", |params| {
-        params.custom_extensions.push(rcgen::CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 32473, 7], vec![5, 0]));
+        params
+            .custom_extensions
+            .push(rcgen::CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 32473, 7], vec![5, 0]));
     });
     assert_eq!(accepted_by(&[leaf], &book(vec![group("line-1", &ca)])), "group:line-1");
 }
@@ -199,5 +202,9 @@ fn bytes_after_the_certificate_are_refused() {
     let ca = Ca::root("Line 1");
     let mut bytes = ca.device("dev-1").to_vec();
     bytes.push(0);
-    assert_refused(&refused(&[bytes.into()], &book(vec![group("line-1", &ca)])), ErrorCode::BadCertificate, "1 bytes follow");
+    assert_refused(
+        &refused(&[bytes.into()], &book(vec![group("line-1", &ca)])),
+        ErrorCode::BadCertificate,
+        "1 bytes follow",
+    );
 }

@@ -12,8 +12,8 @@ mod paths;
 use firsthop_protocol::body::EnrollmentName;
 use firsthop_protocol::{ErrorCode, GroupId, RegistrationId, Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SerialNumber,
 };
 use time::macros::datetime;
 
@@ -145,7 +145,11 @@ fn entry(name: EnrollmentName, primary: EnrolledCertificate, secondary: Option<E
 }
 
 fn group(name: &str, ca: &Ca) -> Enrollment {
-    entry(EnrollmentName::Group(GroupId::parse(name).unwrap()), EnrolledCertificate::group_ca(ca.der.clone()).unwrap(), None)
+    entry(
+        EnrollmentName::Group(GroupId::parse(name).unwrap()),
+        EnrolledCertificate::group_ca(ca.der.clone()).unwrap(),
+        None,
+    )
 }
 
 fn group_of_two(name: &str, primary: &Ca, secondary: &Ca) -> Enrollment {
@@ -155,7 +159,11 @@ fn group_of_two(name: &str, primary: &Ca, secondary: &Ca) -> Enrollment {
 }
 
 fn individual_entry(name: &str, leaf: &Der) -> Enrollment {
-    entry(EnrollmentName::Individual(RegistrationId::parse(name).unwrap()), EnrolledCertificate::leaf(leaf.clone()).unwrap(), None)
+    entry(
+        EnrollmentName::Individual(RegistrationId::parse(name).unwrap()),
+        EnrolledCertificate::leaf(leaf.clone()).unwrap(),
+        None,
+    )
 }
 
 fn disabled(mut entry: Enrollment) -> Enrollment {

@@ -5,7 +5,10 @@ use rcgen::{GeneralSubtree, NameConstraints, SanType};
 use super::*;
 
 /// A device below an intermediate that was changed, below an enrolled root that was changed.
-fn verdict(root: impl FnOnce(&mut CertificateParams), sub: impl FnOnce(&mut CertificateParams)) -> Result<Proof, Refusal> {
+fn verdict(
+    root: impl FnOnce(&mut CertificateParams),
+    sub: impl FnOnce(&mut CertificateParams),
+) -> Result<Proof, Refusal> {
     let root = Ca::root_with("Root", root);
     let sub = root.sub_with("Sub", sub);
     judge(&[sub.device("dev-1"), sub.der.clone()], &book(vec![group("all", &root)]), NOW)
@@ -13,8 +16,11 @@ fn verdict(root: impl FnOnce(&mut CertificateParams), sub: impl FnOnce(&mut Cert
 
 #[test]
 fn the_proof_is_valid_as_long_as_every_certificate_of_the_path() {
-    let proof =
-        verdict(|root| root.not_before = datetime!(2026-03-01 0:00 UTC), |sub| sub.not_after = datetime!(2026-09-01 0:00 UTC)).unwrap();
+    let proof = verdict(
+        |root| root.not_before = datetime!(2026-03-01 0:00 UTC),
+        |sub| sub.not_after = datetime!(2026-09-01 0:00 UTC),
+    )
+    .unwrap();
     assert_eq!(proof.valid_from.to_string(), "2026-03-01T00:00:00.0000000Z");
     assert_eq!(proof.valid_until.to_string(), "2026-09-01T00:00:01.0000000Z");
 }
@@ -29,7 +35,11 @@ fn an_expired_intermediate_is_refused() {
 #[test]
 fn a_leaf_of_an_expired_group_ca_is_refused() {
     let refusal = verdict(|root| root.not_after = datetime!(2026-06-01 0:00 UTC), |_| {}).unwrap_err();
-    assert_refused(&refusal, ErrorCode::OutsideValidity, "the CA certificate that issued it (CN=Root) expired on 2026-06-01T00:00:00Z");
+    assert_refused(
+        &refusal,
+        ErrorCode::OutsideValidity,
+        "the CA certificate that issued it (CN=Root) expired on 2026-06-01T00:00:00Z",
+    );
 }
 
 #[test]
@@ -40,7 +50,8 @@ fn a_leaf_of_a_group_ca_of_the_future_is_refused() {
 
 #[test]
 fn the_path_length_of_the_enrolled_ca_counts_the_intermediates_below_it() {
-    let limited = |limit| move |root: &mut CertificateParams| root.is_ca = IsCa::Ca(BasicConstraints::Constrained(limit));
+    let limited =
+        |limit| move |root: &mut CertificateParams| root.is_ca = IsCa::Ca(BasicConstraints::Constrained(limit));
     let refusal = verdict(limited(0), |_| {}).unwrap_err();
     assert_refused(&refusal, ErrorCode::BadCertificate, "1 CA certificates stand between");
     assert_refused(&refusal, ErrorCode::BadCertificate, "pathLenConstraint");
@@ -54,14 +65,19 @@ fn the_path_length_of_an_intermediate_counts_too() {
     let root = Ca::root("Root");
     let factory = root.sub_with("Factory", |params| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0)));
     let line = factory.sub("Line 1");
-    let refusal = refused(&[line.device("dev-1"), line.der.clone(), factory.der.clone()], &book(vec![group("all", &root)]));
+    let refusal =
+        refused(&[line.device("dev-1"), line.der.clone(), factory.der.clone()], &book(vec![group("all", &root)]));
     assert_refused(&refusal, ErrorCode::BadCertificate, "pathLenConstraint");
 }
 
 #[test]
 fn an_intermediate_without_key_cert_sign_is_refused() {
     let refusal = verdict(|_| {}, |sub| sub.key_usages = vec![KeyUsagePurpose::DigitalSignature]).unwrap_err();
-    assert_refused(&refusal, ErrorCode::BadCertificate, "intermediate certificate 2 (CN=Sub) may not sign certificates");
+    assert_refused(
+        &refusal,
+        ErrorCode::BadCertificate,
+        "intermediate certificate 2 (CN=Sub) may not sign certificates",
+    );
     assert!(verdict(|_| {}, |sub| sub.key_usages.clear()).is_ok());
 }
 
@@ -69,7 +85,11 @@ fn an_intermediate_without_key_cert_sign_is_refused() {
 fn an_intermediate_that_is_no_ca_is_refused() {
     for not_ca in [IsCa::NoCa, IsCa::ExplicitNoCa] {
         let refusal = verdict(|_| {}, |sub| sub.is_ca = not_ca).unwrap_err();
-        assert_refused(&refusal, ErrorCode::BadCertificate, "intermediate certificate 2 (CN=Sub) is not a CA certificate");
+        assert_refused(
+            &refusal,
+            ErrorCode::BadCertificate,
+            "intermediate certificate 2 (CN=Sub) is not a CA certificate",
+        );
     }
 }
 
@@ -83,7 +103,8 @@ fn a_device_cannot_issue_certificates_for_other_devices() {
 
 #[test]
 fn an_intermediate_for_servers_only_is_refused() {
-    let refusal = verdict(|_| {}, |sub| sub.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]).unwrap_err();
+    let refusal =
+        verdict(|_| {}, |sub| sub.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]).unwrap_err();
     assert_refused(&refusal, ErrorCode::BadCertificate, "client authentication");
 }
 
@@ -101,7 +122,11 @@ fn an_intermediate_that_names_the_right_issuer_but_did_not_sign_is_refused() {
     // `other` is genuine and has the name that the leaf asks for, but another key.
     let leaf = sub.device_with("dev-1", |params| params.use_authority_key_identifier_extension = false);
     let refusal = refused(&[leaf.clone(), other.der.clone()], &book(vec![group("all", &root)]));
-    assert_refused(&refusal, ErrorCode::NotEnrolled, "certificate was not signed by intermediate certificate 2 (CN=Sub)");
+    assert_refused(
+        &refusal,
+        ErrorCode::NotEnrolled,
+        "certificate was not signed by intermediate certificate 2 (CN=Sub)",
+    );
     // Beside the right one it does no harm.
     assert_eq!(accepted_by(&[leaf, other.der.clone(), sub.der.clone()], &book(vec![group("all", &root)])), "group:all");
 }
@@ -140,7 +165,9 @@ fn name_constraints_of_the_enrolled_ca_and_of_intermediates_are_enforced() {
     let book = book(vec![group("all", &root), group("constrained", &anchor)]);
     for (ca, above) in [(&anchor, None), (&sub, Some(sub.der.clone()))] {
         let chain = |san: &'static str| {
-            let leaf = ca.device_with("dev-1", |params| params.subject_alt_names.push(SanType::DnsName(san.try_into().unwrap())));
+            let leaf = ca.device_with("dev-1", |params| {
+                params.subject_alt_names.push(SanType::DnsName(san.try_into().unwrap()))
+            });
             [Some(leaf), above.clone()].into_iter().flatten().collect::<Vec<_>>()
         };
         assert!(judge(&chain("dev-1.example.com"), &book, NOW).is_ok());
@@ -173,8 +200,12 @@ fn dns_constraints_bind_a_common_name_that_is_a_dns_name() {
 
 #[test]
 fn every_key_type_that_tls_takes_can_issue() {
-    for algorithm in [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ECDSA_P521_SHA512, &rcgen::PKCS_ED25519]
-    {
+    for algorithm in [
+        &rcgen::PKCS_ECDSA_P256_SHA256,
+        &rcgen::PKCS_ECDSA_P384_SHA384,
+        &rcgen::PKCS_ECDSA_P521_SHA512,
+        &rcgen::PKCS_ED25519,
+    ] {
         let ca = Ca::root_of(KeyPair::generate_for(algorithm).unwrap(), "Line 1", |_| {});
         let book = book(vec![group("line-1", &ca)]);
         assert_eq!(accepted_by(&[ca.device("dev-1")], &book), "group:line-1");

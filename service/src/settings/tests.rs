@@ -1,0 +1,164 @@
+//! What a file may say, and how a mistake in it is told: with its line, and what to do.
+
+use std::fs;
+use std::path::Path;
+
+use firsthop_certs::Authority;
+use tempfile::TempDir;
+
+use super::*;
+
+/// A folder with a PKI: `server.pem`, `ca.pem` and `other.pem` (authorities), `dev.pem` (a device's).
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        let [ca, other] = ["ca", "other"].map(|name| Authority::root(name).unwrap());
+        let names = ["localhost".to_owned()];
+        for (file, pem) in [
+            ("ca.pem", ca.certificate_pem()),
+            ("other.pem", other.certificate_pem()),
+            ("server.pem", ca.server(&names).unwrap().chain_pem()),
+            ("dev.pem", ca.device("dev-1").unwrap().chain_pem()),
+        ] {
+            folder.write(file, &pem);
+        }
+        folder
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        fs::write(self.path().join(file), text).unwrap();
+    }
+
+    fn load(&self, text: &str) -> Result<Settings, String> {
+        self.write("firsthop.toml", text);
+        Settings::load(&self.path().join("firsthop.toml")).map_err(|error| error.to_string())
+    }
+
+    /// The message about these lines, which stand after those that every file needs.
+    fn refused(&self, lines: &str) -> String {
+        self.load(&format!("{NEEDED}{lines}")).expect_err(lines)
+    }
+
+    fn accepted(&self, lines: &str) -> Settings {
+        self.load(&format!("{NEEDED}{lines}")).unwrap_or_else(|error| panic!("{lines}\n{error}"))
+    }
+}
+
+/// Eleven lines; what follows begins at line 12.
+const NEEDED: &str = r#"[tls]
+certificate = "server.pem"
+key = "server.key"
+
+[store]
+path = "registry.redb"
+
+[[hubs]]
+name = "hub-1"
+host = "hub-1.example.com"
+
+"#;
+
+#[test]
+fn the_least_file_has_the_defaults_and_paths_below_its_folder() {
+    let folder = Folder::new();
+    let settings = folder.accepted("");
+    assert_eq!(settings.listener.address.to_string(), "0.0.0.0:8883");
+    assert_eq!(settings.tls.key, folder.path().join("server.key"));
+    assert_eq!(settings.store, folder.path().join("registry.redb"));
+    assert_eq!(settings.shutdown.grace, Duration::from_secs(10));
+    assert_eq!(settings.declared.hubs.iter().map(ToString::to_string).collect::<Vec<_>>(), ["hub-1.example.com:8883"]);
+    assert!(settings.declared.book.is_empty());
+}
+
+#[test]
+fn a_file_without_its_server_certificate_is_refused() {
+    let error = Folder::new().load("[store]\npath = \"x\"\n").unwrap_err();
+    assert!(error.contains("tls"), "{error}");
+}
+
+#[test]
+fn an_unknown_key_is_told_with_its_line_and_the_one_that_was_meant() {
+    let error = Folder::new().refused("[limits]\nsesions = 7\n");
+    assert!(error.contains("firsthop.toml:13:1"), "{error}");
+    assert!(error.contains("did you mean `sessions`?"), "{error}");
+}
+
+#[test]
+fn mistakes_in_declarations_are_told_where_they_stand() {
+    let folder = Folder::new();
+    folder.write("broken.pem", "no certificate");
+    folder.write("broken.json", "{");
+    let group = "[[groups]]\nid = \"g\"\nprimary = \"ca.pem\"\n";
+    let cases = [
+        ("[[hubs]]\nname = \"hub-1\"\nhost = \"h\"\n", 13, "declared already at"),
+        ("[[hubs]]\nname = \"hub-2\"\nhost = \"h\"\nweight = 0\n", 15, "1 to 1000, not 0"),
+        ("[[hubs]]\nname = \"hub-2\"\nhost = \"h\"\nweight = 1001\n", 15, "1 to 1000, not 1001"),
+        ("[[hubs]]\nname = \"hub-2\"\nhost = \"mqtts://h\"\n", 14, "a DNS name or an IP address"),
+        ("[[hubs]]\nname = \"a/b\"\nhost = \"h\"\n", 13, "'/'"),
+        ("[[models]]\nname = \"m\"\nschema = { inline = { type = \"nonsense\" } }\n", 14, "no JSON Schema"),
+        ("[[models]]\nname = \"m\"\nschema = { file = \"broken.json\" }\n", 14, "broken.json"),
+        ("[[models]]\nname = \"m\"\n[[models]]\nname = \"m\"\n", 15, "declared already"),
+        ("[[groups]]\nid = \"g\"\nprimary = \"missing.pem\"\n", 14, "missing.pem"),
+        ("[[groups]]\nid = \"g\"\nprimary = \"broken.pem\"\n", 14, "broken.pem"),
+        ("[[groups]]\nid = \"g\"\nprimary = \"dev.pem\"\n", 14, "it is not a CA certificate"),
+        (&format!("{group}hubs = [\"hub-1\", \"hub-9\"]\n"), 15, "hub hub-9 is not declared"),
+        (&format!("{group}model = \"m\"\n"), 15, "device model m is not declared"),
+        (&format!("{group}metadata = {{ patterns = {{ serial = \"[\" }} }}\n"), 15, "no regular expression"),
+        (&format!("{group}topics = {{ publish = [\"a/#/b\"] }}\n"), 15, "no topic filter"),
+        (&format!("{group}topics = {{ subscribe = [\"$provisioning/#\"] }}\n"), 15, "cannot be granted"),
+        (&format!("{group}quotas = {{ registrations = \"0/min\" }}\n"), 15, "rate"),
+        (&format!("{group}allocation = \"random\"\n"), 15, "random"),
+        (&format!("{group}[[groups]]\nid = \"G\"\nprimary = \"other.pem\"\n"), 16, "is there twice"),
+        (&format!("{group}[[groups]]\nid = \"h\"\nprimary = \"ca.pem\"\n"), 16, "both have the CA"),
+        ("[[individuals]]\nregistration_id = \"a b\"\nprimary = \"dev.pem\"\n", 13, "' '"),
+        ("[limits]\ntime_to_connect = 10\n", 13, "10"),
+        ("[limits]\npacket_size = \"5 parsecs\"\n", 13, "parsecs"),
+        ("[log]\nformat = \"xml\"\n", 13, "xml"),
+    ];
+    for (lines, line, message) in cases {
+        let error = folder.refused(lines);
+        assert!(error.contains(&format!("firsthop.toml:{line}:")), "line {line} expected:\n{lines}\n{error}");
+        assert!(error.contains(message), "{message} expected:\n{lines}\n{error}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let error = Folder::new()
+        .refused("[[hubs]]\nname = \"hub-1\"\nhost = \"\"\nweight = 0\n[[groups]]\nid = \"g\"\nprimary = \"no.pem\"\n");
+    for line in [13, 14, 15, 18] {
+        assert!(error.contains(&format!("firsthop.toml:{line}:")), "{line}: {error}");
+    }
+}
+
+#[test]
+fn the_static_policy_needs_exactly_one_hub() {
+    let folder = Folder::new();
+    let group = "[[groups]]\nid = \"g\"\nprimary = \"ca.pem\"\nallocation = \"static\"\n";
+    folder.accepted(group);
+    let two = format!("[[hubs]]\nname = \"hub-2\"\nhost = \"h\"\n{group}");
+    assert!(folder.refused(&two).contains("exactly one hub, but group:g has 2"));
+    folder.accepted(&format!("{two}hubs = [\"hub-2\"]\n"));
+}
+
+#[test]
+fn an_individual_enrollment_has_what_the_file_says() {
+    let folder = Folder::new();
+    let text = "[[models]]\nname = \"m\"\n[[individuals]]\nregistration_id = \"DEV-1\"\ndevice_id = \"Pump\"\nprimary = \"dev.pem\"\n\
+                enabled = false\nmodel = \"m\"\nhubs = [\"hub-1\"]\nquotas = { registrations = \"6/min\" }\n";
+    let settings = folder.accepted(text);
+    let id = "dev-1".parse().unwrap();
+    let entry = settings.declared.book.individual(&id).unwrap();
+    assert!(!entry.enabled);
+    assert_eq!(entry.device_id.as_ref().unwrap().as_str(), "Pump");
+    assert_eq!(entry.model.as_ref().unwrap().name, "m");
+    assert_eq!(entry.hubs.len(), 1);
+    assert_eq!(entry.quotas.registrations.unwrap().count.get(), 6);
+    assert_eq!(entry.quotas.lookups, None);
+}

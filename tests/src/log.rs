@@ -1,0 +1,87 @@
+//! The log of a service under test: its last lines, and waiting for one.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::PATIENCE;
+
+const KEPT: usize = 20_000;
+
+/// JSON lines of a process's standard error. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Log(Arc<(Mutex<Tail>, Condvar)>);
+
+#[derive(Default)]
+struct Tail {
+    lines: VecDeque<Value>,
+    ended: bool,
+}
+
+impl Log {
+    /// Reads a pipe to its end, in a thread.
+    pub fn read(pipe: impl Read + Send + 'static) -> Self {
+        let log = Self::default();
+        let writer = log.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                let value = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                let mut tail = writer.0.0.lock().unwrap();
+                if tail.lines.len() >= KEPT {
+                    tail.lines.pop_front();
+                }
+                tail.lines.push_back(value);
+                writer.0.1.notify_all();
+            }
+            writer.0.0.lock().unwrap().ended = true;
+            writer.0.1.notify_all();
+        });
+        log
+    }
+
+    /// The first line that fits, waiting for it; `None` when the process ended without one.
+    pub fn find(&self, fits: impl Fn(&Value) -> bool) -> Option<Value> {
+        let deadline = Instant::now() + PATIENCE;
+        let (mutex, changed) = &*self.0;
+        let mut tail = mutex.lock().unwrap();
+        loop {
+            if let Some(line) = tail.lines.iter().find(|line| fits(line)) {
+                return Some(line.clone());
+            }
+            if tail.ended {
+                return None;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            tail = changed.wait_timeout(tail, left).unwrap().0;
+        }
+    }
+
+    /// The first line that fits; the test fails without one.
+    pub fn wait_for(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        self.find(fits).unwrap_or_else(|| panic!("the log has no line {what}:\n{}", self.text()))
+    }
+
+    /// Waits for a message.
+    pub fn wait_for_message(&self, message: &str) -> Value {
+        self.wait_for(message, |line| line["message"].as_str().is_some_and(|found| found.contains(message)))
+    }
+
+    /// How many lines fit at this moment.
+    pub fn count(&self, fits: impl Fn(&Value) -> bool) -> usize {
+        self.0.0.lock().unwrap().lines.iter().filter(|line| fits(line)).count()
+    }
+
+    /// The end of the log, for messages.
+    pub fn text(&self) -> String {
+        let tail = self.0.0.lock().unwrap();
+        let lines = tail.lines.iter().rev().take(60).collect::<Vec<_>>();
+        lines.iter().rev().map(|line| format!("  {line}\n")).collect()
+    }
+}
