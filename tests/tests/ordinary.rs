@@ -18,7 +18,7 @@ impl House {
             ServiceConfig::without_entries(&pki).hub("only", "").group("factory", &pki.factory, topics).start();
         let house = Self { pki, service };
         // Ordinary topics are for registered devices.
-        for id in ["dev-1", "dev-2", "dev-3"] {
+        for id in ["dev-1", "dev-2", "dev-9", "dev-10"] {
             assert_eq!(house.dial(id).connect().register("{}")["status"], 200);
         }
         house

@@ -99,7 +99,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let sizes = if arguments.quick { Sizes::QUICK } else { Sizes::FULL };
-    let mut report = Report { silent: arguments.json, ..Report::default() };
+    let mut report = Report::new(arguments.json);
     machine::raise_descriptor_limit(sizes.idle as u64 + 1000)?;
     let program = match &arguments.program {
         Some(program) => program.canonicalize().with_context(|| program.display().to_string())?,

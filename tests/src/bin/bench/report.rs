@@ -47,10 +47,14 @@ pub struct Report {
     facts: Vec<(&'static str, String)>,
     section: &'static str,
     /// No progress is told when only the JSON is wanted.
-    pub silent: bool,
+    silent: bool,
 }
 
 impl Report {
+    pub fn new(silent: bool) -> Self {
+        Self { silent, ..Self::default() }
+    }
+
     /// What the following figures are about.
     pub fn section(&mut self, title: &'static str) {
         self.section = title;
