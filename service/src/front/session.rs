@@ -223,7 +223,11 @@ impl Session {
                 () = &mut timer => {
                     // Pushed out by reads; only now is it worth to move the timer.
                     if silence <= Instant::now() {
-                        return self.fell_silent();
+                        if reading {
+                            return self.fell_silent();
+                        }
+                        // What the client sent waits for us, not we for the client.
+                        silence = Instant::now() + self.keep_alive;
                     }
                     if let Err(refusal) = self.identity.proof(&self.door.provisioner, transport.peer_chain()) {
                         return End::fault(DisconnectReason::NotAuthorized, refusal.message.clone());
