@@ -71,8 +71,10 @@ pub async fn serve<T: Transport>(
         return refuse(&door, &mut transport, encoder, ConnectReason::ServerBusy, why).await;
     };
     let span = tracing::info_span!("session", %peer, id = accepted.identity.id().map(tracing::field::display));
+    let tasks = door.tasks.clone();
     let session = Session::new(door, decoder, encoder, accepted, place);
-    Box::pin(session.run(transport, input)).instrument(span).await;
+    // In a task of its own: this one has room for a handshake, which an idle session should not keep.
+    tasks.spawn(session.run(transport, input).instrument(span));
 }
 
 enum First {
