@@ -15,7 +15,12 @@ pub struct ApiVersion {
 
 impl ApiVersion {
     /// The version this crate speaks.
-    pub const CURRENT: Self = Self { year: 2026, month: 11, day: 1, release: true };
+    pub const CURRENT: Self = Self::of(2026, 11, 1);
+
+    /// The release of that date.
+    pub const fn of(year: u16, month: u8, day: u8) -> Self {
+        Self { year, month, day, release: true }
+    }
 
     /// Parses `YYYY-MM-DD` with an optional `-preview`.
     pub fn parse(text: &str) -> Option<Self> {

@@ -77,6 +77,9 @@ pub struct StatusRequest {
     /// The edition of the protocol that the client speaks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_version: Option<ApiVersion>,
+    /// Whether the answer shall list the hubs that the device may be assigned to, so that it can measure them (rule B5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<bool>,
 }
 
 /// The state of a registration (rule C5).
@@ -137,6 +140,9 @@ pub struct Accepted {
     /// How the device came to its hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub substatus: Option<Substatus>,
+    /// How far the move has come, while the device is `assigning`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
     /// The device's registration id.
     pub registration_id: RegistrationId,
     /// The device's name on the hub.
@@ -169,6 +175,9 @@ pub struct Accepted {
     /// The same in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
+    /// `host:port` of the hubs that the device may be assigned to, where it asked for them and its measurements count (rule B5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<BTreeMap<HubName, String>>,
     /// The request's own name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rid: Option<RequestId>,
@@ -210,6 +219,9 @@ pub struct Rejected {
     pub retry_after: Option<u32>,
     /// Ties this answer to the operator's log.
     pub tracking_id: TrackingId,
+    /// `host:port` of the hubs that the device may be assigned to, where it asked for them and its measurements count (rule B5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<BTreeMap<HubName, String>>,
     /// The request's own name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rid: Option<RequestId>,
@@ -252,6 +264,7 @@ mod tests {
             action: Action::Retry,
             retry_after: Some(3),
             tracking_id: TrackingId::from_bytes([7; 16]),
+            candidates: Some([(HubName::parse("h").unwrap(), "hub:8884".to_owned())].into()),
             rid: None,
         });
         let pending = Answer::Pending(Pending {
@@ -266,6 +279,7 @@ mod tests {
             status: 200,
             state: RegistrationStatus::Assigned,
             substatus: Some(Substatus::InitialAssignment),
+            step: None,
             registration_id: RegistrationId::parse("dev-1").unwrap(),
             device_id: DeviceId::parse("dev-1").unwrap(),
             assigned_hub: Some("hub:8884".into()),
@@ -278,6 +292,7 @@ mod tests {
             resources: None,
             error_code: None,
             error_message: None,
+            candidates: None,
             rid: None,
         }));
         for answer in [rejected, pending, accepted] {

@@ -51,6 +51,8 @@ error_codes! {
     UnsupportedFormat = 400_002, Stop;
     /// A field's value is not allowed.
     InvalidField = 400_003, Stop;
+    /// A twin document breaks a limit, or is none.
+    InvalidTwin = 400_004, Stop;
     /// The metadata breaks a schema, a pattern or lacks a required key.
     InvalidMetadata = 400_005, Stop;
     /// The session presented no client certificate.
@@ -69,22 +71,38 @@ error_codes! {
     Disabled = 403_001, Stop;
     /// The metadata is outside the enrollment's allow list.
     MetadataNotAllowed = 403_002, Stop;
+    /// The hub does not have the device.
+    NoDevice = 404_001, Reregister;
+    /// The device has no session on its hub.
+    NotConnected = 404_103, Reregister;
     /// The device is not registered.
     NotRegistered = 404_202, Reregister;
     /// The same device is registering at this moment with other content.
     RegistrationUnderWay = 409_203, Retry;
+    /// The document is not at the version that the request expects.
+    VersionConflict = 412_001, Stop;
     /// The body is larger than a request may be.
     TooLarge = 413_001, Stop;
     /// A quota is used up.
     Throttled = 429_001, Retry;
+    /// The device's command queue has no room.
+    QueueFull = 429_002, Retry;
     /// The service failed.
     Internal = 500_001, Retry;
+    /// The allocation webhook did not answer, or not as it must.
+    WebhookFailed = 502_001, Retry;
     /// The service is stopping.
     Draining = 503_001, Retry;
     /// No hub can take the device.
     NoHub = 503_002, Retry;
     /// The store cannot take the decision now, as when its disk is full.
     StoreUnavailable = 503_003, Retry;
+    /// The device is being moved to or from this hub.
+    DeviceMoving = 503_004, Retry;
+    /// A hub that is concerned cannot be reached.
+    HubUnreachable = 504_001, Retry;
+    /// The device did not answer a direct method in time.
+    MethodTimeout = 504_101, Retry;
 }
 
 impl ErrorCode {

@@ -18,7 +18,10 @@ pub mod codec;
 pub mod document;
 pub mod error_code;
 pub mod format;
+pub mod hub_topic;
 pub mod id;
+pub mod notify;
+pub mod property_bag;
 pub mod timestamp;
 pub mod topic;
 

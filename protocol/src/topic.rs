@@ -5,6 +5,9 @@ use crate::Format;
 /// Root of the reserved tree of this protocol.
 pub const ROOT: &str = "$provisioning/";
 
+/// Where a device is told that it should register again (rule C7), also by its hub.
+pub const NOTIFY: &str = "$provisioning/notify";
+
 /// The request and suffix of an exact answer topic.
 pub fn parse_answer(topic: &str) -> Option<(Request, Suffix)> {
     Request::ALL.into_iter().find_map(|request| {
@@ -75,14 +78,19 @@ pub const fn answer(request: Request, suffix: Suffix) -> &'static str {
     }
 }
 
-/// A set of answer topics: what a subscription to the reserved tree covers.
+/// A set of answer topics and [`NOTIFY`]: what a subscription to the reserved tree covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Answers(u8);
+pub struct Answers(u16);
 
 impl Answers {
-    /// The answers that a filter covers: one answer topic, or all of one request with `+` or `#`. Any other filter below the root is
-    /// foreign and gives `None`.
+    const NOTICES: u16 = 1 << 8;
+
+    /// The answers that a filter covers: one answer topic, or all of one request with `+` or `#`; or [`NOTIFY`]. Any other filter below
+    /// the root is foreign and gives `None`.
     pub fn of_filter(filter: &str) -> Option<Self> {
+        if filter == NOTIFY {
+            return Some(Self(Self::NOTICES));
+        }
         let mut covered = 0;
         for request in Request::ALL {
             let rest = filter.strip_prefix(request.topic()).and_then(|rest| rest.strip_prefix('/'));
@@ -105,6 +113,11 @@ impl Answers {
         self.0 & other.0 != 0
     }
 
+    /// Whether the set has [`NOTIFY`].
+    pub const fn has_notices(self) -> bool {
+        self.0 & Self::NOTICES != 0
+    }
+
     /// Whether the set has that answer.
     pub const fn contains(self, request: Request, suffix: Suffix) -> bool {
         self.0 & Self::bit(request, suffix) != 0
@@ -117,16 +130,16 @@ impl Answers {
     }
 
     /// The set as bits, to be kept in an atomic.
-    pub const fn bits(self) -> u8 {
+    pub const fn bits(self) -> u16 {
         self.0
     }
 
     /// The set that [`Self::bits`] gave.
-    pub const fn from_bits(bits: u8) -> Self {
+    pub const fn from_bits(bits: u16) -> Self {
         Self(bits)
     }
 
-    const fn bit(request: Request, suffix: Suffix) -> u8 {
+    const fn bit(request: Request, suffix: Suffix) -> u16 {
         1 << (request as u8 * 4 + suffix as u8)
     }
 }
@@ -178,6 +191,17 @@ mod tests {
     }
 
     #[test]
+    fn notices_are_a_topic_beside_the_answers() {
+        let notices = Answers::of_filter(NOTIFY).unwrap();
+        assert!(notices.has_notices() && !Answers::of_filter("$provisioning/register/#").unwrap().has_notices());
+        for request in Request::ALL {
+            assert!(!notices.intersects(Answers::of_request(request)));
+            let both = notices.union(Answers::of_request(request));
+            assert!(Answers::from_bits(both.bits()).has_notices() && both.contains(request, Suffix::Pending));
+        }
+    }
+
+    #[test]
     fn wider_and_foreign_filters_are_refused() {
         for filter in [
             "#",
@@ -189,6 +213,7 @@ mod tests {
             "$provisioning/register/accepted/#",
             "$provisioning/register/dev-2",
             "$provisioning/events/#",
+            "$provisioning/notify/#",
             "$share/g/$provisioning/register/#",
         ] {
             assert_eq!(Answers::of_filter(filter), None, "{filter}");

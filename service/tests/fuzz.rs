@@ -282,6 +282,12 @@ fn enrollment(name: EnrollmentName, certificate: EnrolledCertificate) -> Enrollm
         model: None,
         quotas: QuotaRates::default(),
         topics: TopicGrants::default(),
+        reprovision: None,
+        initial_twin: Default::default(),
+        capabilities: Default::default(),
+        resources: Default::default(),
+        webhook: None,
+        digest: 1,
     }
 }
 

@@ -263,6 +263,7 @@ pub fn accepted(rid: &RequestId) -> Answer {
         status: 200,
         state: RegistrationStatus::Assigned,
         substatus: Some(Substatus::InitialAssignment),
+        step: None,
         registration_id: RegistrationId::parse("dev-1").unwrap(),
         device_id: DeviceId::parse("dev-1").unwrap(),
         assigned_hub: Some("lisbon.example:8884".into()),
@@ -275,6 +276,7 @@ pub fn accepted(rid: &RequestId) -> Answer {
         resources: None,
         error_code: None,
         error_message: None,
+        candidates: None,
         rid: Some(rid.clone()),
     }))
 }
@@ -298,6 +300,7 @@ pub fn rejected(rid: Option<&RequestId>, code: ErrorCode) -> Answer {
         action: code.action(),
         retry_after: (code.status() == 429).then_some(30),
         tracking_id: TrackingId::from_bytes([7; 16]),
+        candidates: None,
         rid: rid.cloned(),
     })
 }

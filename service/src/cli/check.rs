@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use firsthop_protocol::Timestamp;
 
 use super::{Exit, fail};
+use crate::domain::hub::{HubKind, Place};
 use crate::front::tls;
+use crate::remote::RemoteHub;
 use crate::settings::Settings;
+use crate::webhook;
 
 /// Check a configuration file, and the certificates, keys and schemas that it names.
 ///
@@ -29,13 +32,27 @@ pub fn run(arguments: &Arguments) -> Exit {
     if let Err(error) = tls::server_config(&settings.tls) {
         return fail(Exit::Configuration, &error);
     }
+    if let Err(error) = reach(&settings) {
+        return fail(Exit::Configuration, &error);
+    }
     let (book, hubs) = (&settings.declared.book, &settings.declared.hubs);
     println!("{}: fine", arguments.config.display());
-    println!("  listens on   {}", settings.listener.address);
+    if settings.provisioning.enabled {
+        println!("  listens on   {}", settings.listener.address);
+    }
+    if let Some(port) = &settings.hub_port {
+        println!("  hub port     {}", port.listen);
+    }
     println!("  store        {}", settings.store.display());
     println!("  enrollments  {}", book.len());
     println!("  hubs         {}", hubs.iter().count());
+    for hub in hubs.iter() {
+        println!("    {:<10} {}, {}", hub.name.as_str(), hub, kind(&hub.kind));
+    }
     let now = Timestamp::now();
+    for notice in &settings.notices {
+        println!("  warning: {notice}");
+    }
     if let Some(notice) = tls::notice(&settings.tls, now) {
         println!("  warning: server: {notice}");
     }
@@ -46,8 +63,34 @@ pub fn run(arguments: &Arguments) -> Exit {
             }
         }
     }
-    if hubs.iter().all(|hub| hub.drained) {
+    if settings.provisioning.enabled && hubs.iter().all(|hub| hub.drained) {
         println!("  warning: no hub takes new devices: every registration will be refused with 503");
     }
     Exit::Done
+}
+
+/// What `serve` would make of certificates and addresses besides those of the device port.
+fn reach(settings: &Settings) -> anyhow::Result<()> {
+    for config in settings.hub_tls.values() {
+        tls::server_config(config)?;
+    }
+    if !settings.provisioning.enabled {
+        return Ok(());
+    }
+    webhook::Caller::new(&settings.webhook)?;
+    for hub in settings.declared.hubs.iter() {
+        if let (HubKind::Remote { url }, Some(client)) = (&hub.kind, &settings.hub_client) {
+            RemoteHub::new(hub.name.clone(), url, client)?;
+        }
+    }
+    Ok(())
+}
+
+fn kind(kind: &HubKind) -> String {
+    match kind {
+        HubKind::External => "an address only".to_owned(),
+        HubKind::Embedded(Place::Own(listen)) => format!("listens on {listen}"),
+        HubKind::Embedded(Place::Shared) => "on the listener's port".to_owned(),
+        HubKind::Remote { url } => format!("reached at {url}"),
+    }
 }

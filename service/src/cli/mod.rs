@@ -2,8 +2,17 @@
 
 mod cert;
 mod check;
+mod client;
 mod demo;
+mod device;
+mod group;
+mod hub;
+mod operation;
+mod output;
+mod registration;
 mod serve;
+mod trigger;
+mod twin;
 
 use std::process::ExitCode;
 
@@ -14,7 +23,11 @@ Exit codes:
   0  done
   1  failure
   2  wrong usage
-  4  refused: the certificate would not be accepted
+  3  there is no such hub, registration, operation or device, or the device is not connected
+  4  refused: the request is not as it must be, or the certificate would not be accepted
+  5  conflict: it changed meanwhile, or cannot be done as things are
+  6  the service, a hub or the device cannot be reached, or cannot do it now
+  7  too much at a time: try again later
   78 the configuration is wrong; starting again will not help
 
 Every flag has an environment variable, shown with it. Settings of the configuration file can be overridden by
@@ -37,6 +50,12 @@ enum Command {
     Check(check::Arguments),
     #[command(subcommand)]
     Cert(cert::Command),
+    Hub(hub::Arguments),
+    Group(group::Arguments),
+    Registration(registration::Arguments),
+    Operation(operation::Arguments),
+    Twin(twin::Arguments),
+    Device(device::Arguments),
 }
 
 /// How a command ended.
@@ -44,19 +63,34 @@ enum Command {
 pub(crate) enum Exit {
     Done = 0,
     Failure = 1,
+    NotFound = 3,
     Refused = 4,
+    Conflict = 5,
+    Unreachable = 6,
+    Throttled = 7,
     Configuration = 78,
 }
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let exit = match Arguments::parse().command {
-        Command::Serve(arguments) => serve::run(&arguments),
-        Command::Demo(arguments) => demo::run(&arguments),
-        Command::Check(arguments) => check::run(&arguments),
-        Command::Cert(command) => cert::run(&command),
-    };
-    ExitCode::from(exit as u8)
+    ExitCode::from(Arguments::parse().command.run() as u8)
+}
+
+impl Command {
+    fn run(&self) -> Exit {
+        match self {
+            Self::Serve(arguments) => serve::run(arguments),
+            Self::Demo(arguments) => demo::run(arguments),
+            Self::Check(arguments) => check::run(arguments),
+            Self::Cert(command) => cert::run(command),
+            Self::Hub(arguments) => hub::run(arguments),
+            Self::Group(arguments) => group::run(arguments),
+            Self::Registration(arguments) => registration::run(arguments),
+            Self::Operation(arguments) => operation::run(arguments),
+            Self::Twin(arguments) => twin::run(arguments),
+            Self::Device(arguments) => device::run(arguments),
+        }
+    }
 }
 
 /// Says on standard error what went wrong.
@@ -69,3 +103,6 @@ pub(crate) fn fail(exit: Exit, error: &dyn std::fmt::Display) -> Exit {
 pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
+
+#[cfg(test)]
+mod tests;

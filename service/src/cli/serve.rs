@@ -59,7 +59,10 @@ async fn serve(settings: Settings) -> Exit {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else {
         return fail(Exit::Failure, &"signals cannot be waited for");
     };
-    raise_descriptors(settings.limits.sessions.saturating_add(settings.limits.handshakes));
+    // Every port has its own.
+    let hubs = settings.declared.hubs.iter().filter(|hub| hub.kind.is_embedded()).count();
+    let connections = settings.limits.sessions.saturating_add(settings.limits.handshakes);
+    raise_descriptors(connections.saturating_mul(hubs.saturating_add(usize::from(settings.provisioning.enabled))));
     let service = match Service::start(settings).await {
         Ok(service) => service,
         Err(error) => return fail(Exit::Failure, &error),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use firsthop_protocol::body::EnrollmentName;
-use firsthop_protocol::{GroupId, RegistrationId};
+use firsthop_protocol::{DeviceId, GroupId, RegistrationId};
 
 use super::attestation::AnchorIndex;
 use super::enrollment::Enrollment;
@@ -16,6 +16,8 @@ pub struct Book {
     generation: u64,
     individuals: BTreeMap<RegistrationId, Arc<Enrollment>>,
     groups: BTreeMap<GroupId, Arc<Enrollment>>,
+    /// Of individual enrollments that name the device otherwise than its registration.
+    renamed: HashMap<DeviceId, RegistrationId>,
     anchors: AnchorIndex,
 }
 
@@ -29,6 +31,9 @@ pub enum BookError {
         "group:{first} and group:{second} both have the CA {subject:?} (same name and key); remove it from one of them"
     )]
     SharedCa { first: GroupId, second: GroupId, subject: String },
+    /// On a hub they would be one device.
+    #[error("individual:{first} and individual:{second} both have the device id {device_id}; give one of them another")]
+    SharedDeviceId { first: RegistrationId, second: RegistrationId, device_id: DeviceId },
     #[error("{0} has a device certificate where a group needs a CA certificate")]
     NotACa(EnrollmentName),
 }
@@ -38,6 +43,9 @@ impl BookError {
     pub fn concerns(&self, name: &EnrollmentName) -> bool {
         match self {
             Self::DuplicateName(concerned) | Self::NotACa(concerned) => concerned == name,
+            Self::SharedDeviceId { first, second, .. } => {
+                matches!(name, EnrollmentName::Individual(id) if id == first || id == second)
+            }
             Self::SharedCa { first, second, .. } => {
                 matches!(name, EnrollmentName::Group(id) if id == first || id == second)
             }
@@ -58,6 +66,7 @@ impl Book {
             }
         }
         book.refuse_shared_cas()?;
+        book.index_device_ids()?;
         for entry in book.groups.values() {
             book.anchors.add(entry);
         }
@@ -80,6 +89,21 @@ impl Book {
             }
         }
         Ok(())
+    }
+
+    fn index_device_ids(&mut self) -> Result<(), BookError> {
+        for (id, entry) in &self.individuals {
+            let Some(device_id) = &entry.device_id else { continue };
+            if let Some(first) = self.renamed.insert(device_id.clone(), id.clone()) {
+                return Err(BookError::SharedDeviceId { first, second: id.clone(), device_id: device_id.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The registration of the device that an individual enrollment gave this name.
+    pub fn registration_of(&self, device_id: &DeviceId) -> Option<&RegistrationId> {
+        self.renamed.get(device_id)
     }
 
     /// Grows with every change of an entry.

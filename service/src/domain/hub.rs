@@ -1,7 +1,8 @@
 //! Hubs, as allocation sees them: an address with a weight.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::SocketAddr;
 
 use firsthop_protocol::HubName;
 
@@ -16,6 +17,34 @@ pub struct Hub {
     pub labels: BTreeMap<String, String>,
     /// Takes no new devices; those it has stay.
     pub drained: bool,
+    pub kind: HubKind,
+}
+
+/// Where a hub's devices are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum HubKind {
+    /// An address only: whatever is there keeps its devices itself, and nothing moves to it or from it.
+    #[default]
+    External,
+    /// A role of this process; its devices are in the store of the registrations.
+    Embedded(Place),
+    /// On another machine, reached through its hub port at this URL.
+    Remote { url: String },
+}
+
+/// Where an embedded hub listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// On a port of its own.
+    Own(SocketAddr),
+    /// On the service's port: told apart by the hub name in the MQTT user name, or by the TLS server name.
+    Shared,
+}
+
+impl HubKind {
+    pub fn is_embedded(&self) -> bool {
+        matches!(self, Self::Embedded(_))
+    }
 }
 
 /// The address that devices are told.
@@ -29,23 +58,78 @@ impl fmt::Display for Hub {
     }
 }
 
+impl Hub {
+    /// What groups hubs for the lowest latency.
+    pub fn region(&self) -> Option<&str> {
+        self.labels.get("region").map(String::as_str)
+    }
+}
+
+/// Where the devices of a hub are kept, as far as moving them goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeps {
+    /// Nowhere that the service knows of.
+    Nothing,
+    /// In the store of the registrations.
+    Here,
+    /// On another machine.
+    Elsewhere,
+}
+
 /// All linked hubs, by name.
 #[derive(Debug, Clone, Default)]
-pub struct Hubs(BTreeMap<HubName, Hub>);
+pub struct Hubs {
+    linked: BTreeMap<HubName, Hub>,
+    /// Hubs on other machines that were declared once: their devices can still be fetched.
+    remembered: BTreeSet<HubName>,
+}
 
 impl Hubs {
     pub fn named(&self, name: &HubName) -> Option<&Hub> {
-        self.0.get(name)
+        self.linked.get(name)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Hub> {
-        self.0.values()
+        self.linked.values()
+    }
+
+    /// With the hubs on other machines that are known from earlier declarations.
+    pub fn remembering(mut self, remote: impl IntoIterator<Item = HubName>) -> Self {
+        self.remembered.extend(remote);
+        self
+    }
+
+    /// The same hubs, with the port of one of them that its listener was bound to.
+    pub fn bound(mut self, name: &HubName, port: u16) -> Self {
+        if let Some(hub) = self.linked.get_mut(name).filter(|hub| hub.port == 0) {
+            hub.port = port;
+        }
+        self
+    }
+
+    /// The same hubs, one of them drained or not.
+    pub fn drained(mut self, name: &HubName, drained: bool) -> Self {
+        if let Some(hub) = self.linked.get_mut(name) {
+            hub.drained = drained;
+        }
+        self
+    }
+
+    /// Where that hub's devices are, also when it is not linked any more.
+    pub fn keeps(&self, name: &HubName) -> Keeps {
+        match self.linked.get(name).map(|hub| &hub.kind) {
+            Some(HubKind::External) => Keeps::Nothing,
+            Some(HubKind::Embedded(_)) => Keeps::Here,
+            Some(HubKind::Remote { .. }) => Keeps::Elsewhere,
+            None if self.remembered.contains(name) => Keeps::Elsewhere,
+            None => Keeps::Here,
+        }
     }
 }
 
 impl FromIterator<Hub> for Hubs {
     fn from_iter<I: IntoIterator<Item = Hub>>(hubs: I) -> Self {
-        Self(hubs.into_iter().map(|hub| (hub.name.clone(), hub)).collect())
+        Self { linked: hubs.into_iter().map(|hub| (hub.name.clone(), hub)).collect(), remembered: BTreeSet::new() }
     }
 }
 
@@ -62,6 +146,7 @@ mod tests {
             weight: 1,
             labels: BTreeMap::new(),
             drained: false,
+            kind: HubKind::External,
         };
         assert_eq!(hub("::1").to_string(), "[::1]:8884");
         assert_eq!(hub("hub.example").to_string(), "hub.example:8884");

@@ -1,4 +1,4 @@
-//! The access list of ordinary topics. Deny by default: a device has `devices/{registrationId}/#`, and what its enrollment grants.
+//! The access list of ordinary topics. Deny by default: a device has `devices/{its name}/#`, and what its enrollment grants.
 
 use firsthop_protocol::RegistrationId;
 
@@ -6,15 +6,22 @@ use crate::domain::enrollment::TopicGrants;
 
 /// What one device may do.
 pub struct Access<'a> {
+    /// Its name in its own tree: the registration id, and on a hub the device id.
+    pub name: &'a str,
+    /// What stands for the placeholder.
     pub id: &'a RegistrationId,
     pub grants: &'a TopicGrants,
 }
 
 /// The placeholder for the device's own id in grants.
 pub const OWN_ID: &str = "{registrationId}";
-const OWN_TREE: &str = "devices/{registrationId}/#";
 
-impl Access<'_> {
+impl<'a> Access<'a> {
+    /// Of a device that is named by its registration id.
+    pub fn of(id: &'a RegistrationId, grants: &'a TopicGrants) -> Self {
+        Self { name: id.as_str(), id, grants }
+    }
+
     pub fn may_publish(&self, topic: &str) -> bool {
         self.covered(topic, &self.grants.publish)
     }
@@ -25,9 +32,12 @@ impl Access<'_> {
 
     fn covered(&self, filter: &str, grants: &[String]) -> bool {
         !filter.starts_with('$')
-            && std::iter::once(OWN_TREE)
-                .chain(grants.iter().map(String::as_str))
-                .any(|grant| covers(grant, self.id.as_str(), filter))
+            && (self.is_own(filter) || grants.iter().any(|grant| covers(grant, self.id.as_str(), filter)))
+    }
+
+    fn is_own(&self, filter: &str) -> bool {
+        let mut levels = filter.split('/');
+        levels.next() == Some("devices") && levels.next() == Some(self.name)
     }
 }
 
@@ -60,7 +70,7 @@ mod tests {
         let id = RegistrationId::parse("dev-1").unwrap();
         let grants =
             TopicGrants { publish: vec!["sites/+/alarms".into(), "all/{registrationId}/up".into()], subscribe: vec![] };
-        Access { id: &id, grants: &grants }.may_publish(topic)
+        Access::of(&id, &grants).may_publish(topic)
     }
 
     #[test]
@@ -102,6 +112,15 @@ mod tests {
         ] {
             assert!(!may(topic), "{topic}");
         }
+    }
+
+    #[test]
+    fn a_device_with_a_name_of_its_own_has_the_tree_below_that_name() {
+        let id = RegistrationId::parse("dev-1").unwrap();
+        let grants = TopicGrants { publish: vec!["all/{registrationId}/up".into()], subscribe: vec![] };
+        let access = Access { name: "Pump", id: &id, grants: &grants };
+        assert!(access.may_publish("devices/Pump/a") && access.may_publish("all/dev-1/up"));
+        assert!(!access.may_publish("devices/dev-1/a") && !access.may_publish("all/Pump/up"));
     }
 
     #[test]

@@ -1,17 +1,21 @@
 //! Answers: from an outcome to the message that a device gets, and the log line that the operator gets.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use firsthop_protocol::body::{EnrollmentName, RegistrationStatus};
+use firsthop_protocol::document::{Any, Document};
 use firsthop_protocol::topic::{self, Answers, Request, Suffix};
 use firsthop_protocol::{
-    Accepted, Action, Answer, ErrorCode, Format, OperationId, Pending, Rejected, RequestId, TrackingId, codec,
+    Accepted, Action, Answer, ErrorCode, Format, HubName, OperationId, Pending, Rejected, RequestId, TrackingId, codec,
 };
 
+use serde_json::json;
 use tracing::Span;
 
 use super::codec::PublishProperties;
+use crate::domain::hub_device::Resources;
 use crate::domain::refusal::Refusal;
 use crate::domain::registration::State;
 use crate::provisioner::Granted;
@@ -22,6 +26,8 @@ pub struct Asked {
     pub request: Request,
     pub format: Format,
     pub rid: Option<RequestId>,
+    /// The hubs that the device may be assigned to, where it asked for them.
+    pub candidates: Option<BTreeMap<HubName, String>>,
     /// MQTT 5 Response Topic, where it is one that this device may listen to.
     pub response_topic: Option<Arc<str>>,
     pub correlation: Option<Bytes>,
@@ -90,6 +96,7 @@ impl AnswerMessage {
 pub fn accepted(asked: Asked, granted: Granted) -> AnswerMessage {
     let registration = granted.registration;
     let (state, substatus, error_code, error_message) = match registration.state {
+        _ if granted.moving.is_some() => (RegistrationStatus::Assigning, None, None, None),
         State::Assigned { substatus, .. } => (RegistrationStatus::Assigned, Some(substatus), None, None),
         State::Failed { code, message } => (RegistrationStatus::Failed, None, Some(code.number()), Some(message)),
     };
@@ -97,6 +104,7 @@ pub fn accepted(asked: Asked, granted: Granted) -> AnswerMessage {
         status: 200,
         state,
         substatus,
+        step: granted.moving.map(|step| step.name().to_owned()),
         registration_id: registration.id,
         device_id: registration.device_id,
         assigned_hub: granted.assigned_hub,
@@ -105,21 +113,33 @@ pub fn accepted(asked: Asked, granted: Granted) -> AnswerMessage {
         created: registration.created,
         last_updated: registration.updated,
         enrollment: registration.enrollment,
-        payload: None,
-        resources: None,
+        payload: registration.payload.map(Any),
+        resources: granted.resources.map(resources),
         error_code,
         error_message,
+        candidates: asked.candidates.clone(),
         rid: asked.rid.clone(),
     }));
     AnswerMessage::new(asked, Suffix::Accepted, &answer)
 }
 
+/// What is allocated for the device on its hub (rule A5), as it is told. Times are in seconds.
+fn resources(Resources { command_queue, events }: Resources) -> Document {
+    let queue = json!({
+        "messages": command_queue.messages,
+        "bytes": command_queue.bytes,
+        "expiry": command_queue.expiry.as_secs(),
+    });
+    let storage = json!({"messages": events.messages, "bytes": events.bytes});
+    Document([("commandQueue".to_owned(), queue), ("eventStorage".to_owned(), storage)].into_iter().collect())
+}
+
 /// The answer when the time that the device wanted to wait has run out.
-pub fn pending(asked: Asked, operation: OperationId) -> AnswerMessage {
+pub fn pending(asked: Asked, operation: OperationId, step: &str) -> AnswerMessage {
     let answer = Answer::Pending(Pending {
         status: 202,
         state: RegistrationStatus::Assigning,
-        step: "commit".to_owned(),
+        step: step.to_owned(),
         operation_id: operation,
         retry_after: 1,
         rid: asked.rid.clone(),
@@ -141,6 +161,7 @@ pub fn rejected(asked: Asked, refusal: &Refusal, registration_id: &dyn std::fmt:
             Action::Reregister | Action::Stop => None,
         },
         tracking_id,
+        candidates: asked.candidates.clone(),
         rid: asked.rid.clone(),
     });
     AnswerMessage::new(asked, Suffix::Rejected, &answer)
@@ -164,18 +185,20 @@ fn log_refusal(refusal: &Refusal, registration_id: &dyn std::fmt::Display, track
 #[cfg(test)]
 mod tests {
     use firsthop_protocol::body::Substatus;
-    use firsthop_protocol::{DeviceId, ETag, GroupId, HubName, RegistrationId, Timestamp};
-    use serde_json::{Value, json};
+    use firsthop_protocol::{DeviceId, ETag, GroupId, RegistrationId, Timestamp};
+    use serde_json::Value;
 
     use super::*;
     use crate::domain::attestation::Thumbprint;
     use crate::domain::registration::Registration;
+    use crate::domain::transfer::Step;
 
     fn asked() -> Asked {
         Asked {
             request: Request::Register,
             format: Format::Json,
             rid: RequestId::parse("r-7").ok(),
+            candidates: None,
             response_topic: None,
             correlation: Some(Bytes::from_static(b"\x00\xff")),
             span: tracing::Span::none(),
@@ -193,6 +216,8 @@ mod tests {
             thumbprint: Thumbprint([7; 32]),
             operation,
             rid: None,
+            payload: None,
+            told: 0,
             created: Timestamp::from_secs(1),
             updated: Timestamp::from_secs(2),
         };
@@ -200,7 +225,9 @@ mod tests {
             registration,
             etag: ETag::new(9),
             assigned_hub: Some("hub.example:8884".into()),
+            resources: Some(Resources::default()),
             operation,
+            moving: None,
             changed: true,
         }
     }
@@ -232,6 +259,33 @@ mod tests {
         assert_eq!(properties.payload_format_indicator, Some(1));
         assert_eq!(user_property(&properties, "status"), Some("200"));
         assert_eq!(user_property(&properties, "tracking-id"), None);
+    }
+
+    #[test]
+    fn an_accepted_answer_tells_what_the_hub_allocated_and_the_webhooks_return_data() {
+        let registration = Registration { payload: Some(json!({"tier": 2})), ..granted(on_hub()).registration };
+        let body = body(&accepted(asked(), Granted { registration, ..granted(on_hub()) }));
+        assert_eq!(body["payload"], json!({"tier": 2}));
+        assert_eq!(body["resources"]["commandQueue"], json!({"messages": 50, "bytes": 262_144, "expiry": 3600}));
+        assert_eq!(body["resources"]["eventStorage"], json!({"messages": 0, "bytes": 262_144}));
+    }
+
+    #[test]
+    fn a_device_that_is_being_moved_is_assigning_and_learns_the_step() {
+        let moving = Granted { assigned_hub: None, resources: None, moving: Some(Step::Fenced), ..granted(on_hub()) };
+        let body = body(&accepted(asked(), moving));
+        assert_eq!((&body["state"], &body["step"]), (&json!("assigning"), &json!("fenced")));
+        assert_eq!((body.get("substatus"), body.get("assignedHub")), (None, None));
+    }
+
+    #[test]
+    fn candidates_are_told_with_any_answer_to_who_asked_for_them() {
+        let candidates = [(HubName::parse("hub").unwrap(), "hub.example:8884".to_owned())].into();
+        let asked = || Asked { candidates: Some(BTreeMap::clone(&candidates)), ..asked() };
+        let expected = json!({"hub": "hub.example:8884"});
+        assert_eq!(body(&accepted(asked(), granted(on_hub())))["candidates"], expected);
+        let refusal = Refusal::new(ErrorCode::NotRegistered, "this device is not registered");
+        assert_eq!(body(&rejected(asked(), &refusal, &"dev-1"))["candidates"], expected);
     }
 
     #[test]
@@ -281,9 +335,12 @@ mod tests {
 
     #[test]
     fn a_pending_answer_names_the_operation_that_goes_on() {
-        let message = pending(asked(), OperationId::from_bytes([1; 16]));
+        let message = pending(asked(), OperationId::from_bytes([1; 16]), "fenced");
         let body = body(&message);
-        assert_eq!((&body["status"], &body["state"]), (&json!(202), &json!("assigning")));
+        assert_eq!(
+            (&body["status"], &body["state"], &body["step"]),
+            (&json!(202), &json!("assigning"), &json!("fenced"))
+        );
         assert_eq!(body["operationId"], OperationId::from_bytes([1; 16]).to_string());
         assert_eq!(user_property(&message.properties(), "retry-after"), Some("1"));
     }

@@ -4,34 +4,52 @@
 //! TLS up --CONNECT--> session --DISCONNECT, fault, take-over, stop--> flush > will > answers still under way > gone
 //! ```
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, timeout, timeout_at};
-use tracing::Instrument;
+use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, timeout_at};
 
-use super::codec::{ConnAck, ConnectReason, DecodeReason, Decoder, Encoder, Packet, Reply, Version};
-use super::door::Door;
+use super::codec::{Connect, ConnectReason, DecodeReason, Decoder, Encoder, Packet, Version};
+use super::endpoint::Endpoint;
 use super::limits::MAX_CONNECT;
 use super::listener::{Arrival, Transport};
-use super::packet::connect;
-use super::session::Session;
+use super::packet::connect::Refused;
+
+/// Whoever gives a client its session once its CONNECT is there.
+pub trait Reception: Send + Sync + 'static {
+    fn endpoint(&self) -> &Arc<Endpoint>;
+
+    fn receive<T: Transport>(self: Arc<Self>, arrived: Arrived<T>) -> impl Future<Output = ()> + Send;
+}
+
+/// A client that has sent its CONNECT.
+pub struct Arrived<T> {
+    pub connect: Box<Connect>,
+    pub transport: T,
+    pub peer: SocketAddr,
+    pub decoder: Decoder,
+    pub encoder: Encoder,
+    /// What came behind the CONNECT.
+    pub input: BytesMut,
+}
 
 /// Serves a client whose TLS handshake is done.
-pub async fn serve<T: Transport>(
-    door: Arc<Door>,
+pub async fn serve<D: Reception, T: Transport>(
+    door: Arc<D>,
     mut transport: T,
     peer: SocketAddr,
     arrival: Arrival,
     deadline: Instant,
 ) {
-    let mut decoder = Decoder::new(MAX_CONNECT, door.limits.packet_size.as_usize());
+    let endpoint = door.endpoint();
+    let mut decoder = Decoder::new(MAX_CONNECT, endpoint.limits.packet_size.as_usize());
     let mut input = BytesMut::new();
     let first = tokio::select! {
         biased;
-        () = door.stopping.cancelled() => return,
+        () = endpoint.stopping.cancelled() => return,
         first = timeout_at(deadline, first_packet(&mut transport, &mut decoder, &mut input)) => first,
     };
     let connect = match first {
@@ -45,9 +63,8 @@ pub async fn serve<T: Transport>(
             return;
         }
         Ok(Err(First::Refused(version, reason, why))) => {
-            tracing::debug!(%peer, why, "CONNECT refused");
-            refuse(&door, &mut transport, Encoder::new(version), reason, why).await;
-            return;
+            let refused = Refused::new(reason, why);
+            return refused.send(endpoint, &mut transport, Encoder::new(version), peer).await;
         }
         Err(_) => {
             tracing::debug!(%peer, "closed: no CONNECT in time");
@@ -56,25 +73,7 @@ pub async fn serve<T: Transport>(
     };
     drop(arrival);
     let encoder = Encoder::for_client(&connect);
-    let accepted = match connect::handle(&door, transport.peer_chain(), *connect) {
-        Ok(accepted) => accepted,
-        Err((reason, why)) => {
-            tracing::debug!(%peer, why, "CONNECT refused");
-            return refuse(&door, &mut transport, encoder, reason, &why).await;
-        }
-    };
-    // Strangers have places of their own, so that they can never take a device's.
-    let places = if accepted.identity.principal().is_some() { &door.places } else { &door.lobby };
-    let Ok(place) = places.clone().try_acquire_owned() else {
-        tracing::debug!(%peer, "CONNECT refused: as many sessions as may be");
-        let why = "the service has as many sessions as it may have";
-        return refuse(&door, &mut transport, encoder, ConnectReason::ServerBusy, why).await;
-    };
-    let span = tracing::info_span!("session", %peer, id = accepted.identity.id().map(tracing::field::display));
-    let tasks = door.tasks.clone();
-    let session = Session::new(door, decoder, encoder, accepted, place);
-    // In a task of its own: this one has room for a handshake, which an idle session should not keep.
-    tasks.spawn(session.run(transport, input).instrument(span));
+    door.receive(Arrived { connect, transport, peer, decoder, encoder, input }).await;
 }
 
 enum First {
@@ -104,17 +103,5 @@ async fn first_packet<T: Transport>(
             Ok(1..) => {}
             Ok(0) | Err(_) => return Err(First::Closed),
         }
-    }
-}
-
-async fn refuse<T: Transport>(door: &Door, transport: &mut T, encoder: Encoder, reason: ConnectReason, why: &str) {
-    let mut out = BytesMut::new();
-    if encoder.encode(&Reply::ConnAck(Box::new(ConnAck::refused(reason, why))), &mut out).is_ok() {
-        let sent = async {
-            transport.write_all(&out).await?;
-            transport.shutdown().await
-        };
-        // The client is refused either way; whether it read why is its affair.
-        let _ = timeout(door.limits.unread, sent).await;
     }
 }

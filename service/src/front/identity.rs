@@ -5,21 +5,13 @@ use rustls::pki_types::CertificateDer;
 
 use super::access::Access;
 use super::codec::Connect;
+use super::session::NoAccess;
 use crate::domain::attestation::{self, Principal, Proof};
 use crate::domain::refusal::Refusal;
 use crate::provisioner::{Attested, Provisioner};
 
-/// Why a session may not use ordinary topics.
-#[derive(Debug, PartialEq, Eq)]
-pub enum NoAccess {
-    /// It has no proven enrollment, or none any more.
-    Refused(String),
-    /// The device has to register first.
-    Unregistered,
-}
-
 /// What a device is told that is not registered.
-pub const REGISTER_FIRST: &str = "ordinary topics are for registered devices: register first";
+const REGISTER_FIRST: &str = "ordinary topics are for registered devices: register first";
 
 /// The session's standing. Its verdict is renewed when enrollments change or a certificate leaves its dates.
 #[derive(Debug)]
@@ -76,13 +68,13 @@ impl Identity {
             return Err(NoAccess::Refused(refusal.message.clone()));
         }
         let Self::Device { attested: Attested { verdict: Ok(proof), .. }, registered, .. } = self else {
-            return Err(NoAccess::Unregistered);
+            return Err(NoAccess::NotYet(REGISTER_FIRST));
         };
         *registered = *registered || provisioner.is_registered(proof);
         if *registered {
-            Ok(Access { id: &proof.id, grants: &proof.enrollment.topics })
+            Ok(Access::of(&proof.id, &proof.enrollment.topics))
         } else {
-            Err(NoAccess::Unregistered)
+            Err(NoAccess::NotYet(REGISTER_FIRST))
         }
     }
 

@@ -24,7 +24,7 @@ pub struct Config {
     pub packet_size: Size,
     /// Messages of QoS 1 and 2 that a client may have unacknowledged, and requests it may have under way.
     pub in_flight: u16,
-    /// The longest keep-alive; longer ones and 0 (none) count as this.
+    /// The longest keep-alive; longer ones and 0 (none) count as this. On hubs it is 1767 seconds at most.
     #[serde(with = "firsthop_config::duration")]
     pub keep_alive: Duration,
     /// Sessions without a proven enrollment, in all.

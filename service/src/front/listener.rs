@@ -15,8 +15,7 @@ use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::connection;
-use super::door::Door;
+use super::connection::{self, Reception};
 
 /// How long to pause when the system has no descriptor left.
 const OUT_OF_FILES: Duration = Duration::from_millis(500);
@@ -27,11 +26,27 @@ const BACKLOG: i32 = 4096;
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// The certificates that the client showed and whose key it holds, leaf first.
     fn peer_chain(&self) -> &[CertificateDer<'static>];
+
+    /// The host name that the client dialled (SNI).
+    fn server_name(&self) -> Option<&str>;
+
+    /// Acknowledges what was read without waiting for something to send along: a client whose TCP waits for that (Nagle) holds back
+    /// its next packet for as long as our TCP delays it.
+    fn acknowledge_now(&self);
 }
 
 impl Transport for TlsStream<TcpStream> {
     fn peer_chain(&self) -> &[CertificateDer<'static>] {
         self.get_ref().1.peer_certificates().unwrap_or_default()
+    }
+
+    fn server_name(&self) -> Option<&str> {
+        self.get_ref().1.server_name()
+    }
+
+    fn acknowledge_now(&self) {
+        // Without it the client is slower, and no more than that.
+        let _ = socket2::SockRef::from(self.get_ref().0).set_tcp_quickack(true);
     }
 }
 
@@ -45,14 +60,15 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Serves a listening socket until the door stops.
-pub async fn serve(door: Arc<Door>, listener: TcpListener, tls: Arc<ServerConfig>) {
+/// Serves a listening socket until its endpoint stops.
+pub async fn serve<D: Reception>(door: Arc<D>, listener: TcpListener, tls: Arc<ServerConfig>) {
     let acceptor = TlsAcceptor::from(tls);
-    let arrivals = Arc::new(Arrivals::new(door.limits.handshakes));
+    let endpoint = door.endpoint().clone();
+    let arrivals = Arc::new(Arrivals::new(endpoint.limits.handshakes));
     loop {
         let accepted = tokio::select! {
             biased;
-            () = door.stopping.cancelled() => return,
+            () = endpoint.stopping.cancelled() => return,
             accepted = arrivals.next(&listener) => accepted,
         };
         let (stream, peer, arrival) = match accepted {
@@ -64,12 +80,19 @@ pub async fn serve(door: Arc<Door>, listener: TcpListener, tls: Arc<ServerConfig
                 continue;
             }
         };
-        door.tasks.spawn(connect(door.clone(), acceptor.clone(), stream, peer, arrival));
+        endpoint.tasks.spawn(connect(door.clone(), acceptor.clone(), stream, peer, arrival));
     }
 }
 
-async fn connect(door: Arc<Door>, acceptor: TlsAcceptor, stream: TcpStream, peer: SocketAddr, arrival: Arrival) {
-    let deadline = Instant::now() + door.limits.time_to_connect;
+async fn connect<D: Reception>(
+    door: Arc<D>,
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    peer: SocketAddr,
+    arrival: Arrival,
+) {
+    let endpoint = door.endpoint();
+    let deadline = Instant::now() + endpoint.limits.time_to_connect;
     // Answers are small and wanted at once.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "connection ended at once");
@@ -78,7 +101,7 @@ async fn connect(door: Arc<Door>, acceptor: TlsAcceptor, stream: TcpStream, peer
     let handshake = tokio::time::timeout_at(deadline, Box::pin(acceptor.accept(stream)));
     let handshake = tokio::select! {
         biased;
-        () = door.stopping.cancelled() => return,
+        () = endpoint.stopping.cancelled() => return,
         handshake = handshake => handshake,
     };
     match handshake {

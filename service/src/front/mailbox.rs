@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::answer::AnswerMessage;
@@ -15,6 +16,8 @@ const CAPACITY: usize = 16;
 pub enum Mail {
     /// An answer that another connection of the same identity asked for.
     Answer(AnswerMessage),
+    /// What is published to `$provisioning/notify`.
+    Notice(Bytes),
     /// A newcomer with the same identity and client id.
     TakenOver,
     /// A newcomer with the same identity, which has all the sessions it may have.
@@ -40,11 +43,12 @@ impl Mailbox {
     pub fn post(&self, mail: Mail) -> Result<(), Mail> {
         {
             let mut waiting = self.lock();
-            if waiting.closed || (waiting.mail.len() >= CAPACITY && matches!(mail, Mail::Answer(_))) {
+            let ends = matches!(mail, Mail::TakenOver | Mail::Displaced);
+            if waiting.closed || (waiting.mail.len() >= CAPACITY && !ends) {
                 return Err(mail);
             }
             match mail {
-                Mail::Answer(_) => waiting.mail.push_back(mail),
+                Mail::Answer(_) | Mail::Notice(_) => waiting.mail.push_back(mail),
                 // The session ends: nothing that waits behind it matters.
                 end => waiting.mail.push_front(end),
             }
@@ -73,7 +77,7 @@ impl Mailbox {
         };
         mail.into_iter().filter_map(|mail| match mail {
             Mail::Answer(answer) => Some(answer),
-            Mail::TakenOver | Mail::Displaced => None,
+            Mail::Notice(_) | Mail::TakenOver | Mail::Displaced => None,
         })
     }
 
@@ -96,11 +100,12 @@ mod tests {
             request: Request::Register,
             format: Format::Json,
             rid: RequestId::parse(&rid.to_string()).ok(),
+            candidates: None,
             response_topic: None,
             correlation: None,
             span: tracing::Span::none(),
         };
-        Mail::Answer(answer::pending(asked, OperationId::random()))
+        Mail::Answer(answer::pending(asked, OperationId::random(), "commit"))
     }
 
     fn body(mail: Option<Mail>) -> String {

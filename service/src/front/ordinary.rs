@@ -3,8 +3,8 @@
 //! The link to the bus is opened by the first subscription or publication. Whoever calls has asked the access list.
 
 use super::bus::{Bus, BusError, Delivery, Link, RouterBus, RouterLink};
-use super::codec::{DisconnectReason, Filter, Publish, QoS, SubscribeReason, Version, Will, text};
-use super::session::{End, Session};
+use super::codec::{DisconnectReason, Filter, Publish, QoS, SubscribeReason, Version, text};
+use super::session::{End, Role, Session};
 
 /// A session's side of the bus.
 #[derive(Default)]
@@ -34,6 +34,11 @@ impl Ordinary {
         self.filters.len()
     }
 
+    /// Each subscription and its QoS.
+    pub fn filters(&self) -> impl Iterator<Item = (&str, QoS)> {
+        self.filters.iter().map(|(filter, qos)| (&**filter, *qos))
+    }
+
     pub fn is_subscribed(&self, filter: &str) -> bool {
         self.filters.iter().any(|(known, _)| **known == *filter)
     }
@@ -50,11 +55,11 @@ impl Ordinary {
     }
 }
 
-impl Session {
+impl<R: Role> Session<R> {
     /// Hands a message to the bus. `Err` says why it was not taken.
     pub(super) async fn publish_ordinary(&mut self, publish: &Publish) -> Result<(), BusError> {
-        let label = self.label();
-        self.ordinary.link(&self.door.bus, &label).await?.publish(publish).await.map(drop)
+        let label = self.role.name();
+        self.ordinary.link(&self.endpoint.bus, label).await?.publish(publish).await.map(drop)
     }
 
     pub(super) async fn bus_subscribe(
@@ -63,7 +68,7 @@ impl Session {
         identifier: Option<u32>,
         retained: &mut Vec<Delivery>,
     ) -> Result<SubscribeReason, (SubscribeReason, String)> {
-        let label = self.label();
+        let label = self.role.name();
         let refused = |error: BusError| {
             let reason = match error {
                 BusError::SharedSubscription => SubscribeReason::SharedSubscriptionsNotSupported,
@@ -78,7 +83,7 @@ impl Session {
             };
             (reason, error.to_string())
         };
-        let link = self.ordinary.link(&self.door.bus, &label).await.map_err(refused)?;
+        let link = self.ordinary.link(&self.endpoint.bus, label).await.map_err(refused)?;
         let subscribed = link.subscribe(filter, identifier).await.map_err(refused)?;
         retained.extend(subscribed.retained);
         self.ordinary.filters.retain(|(known, _)| **known != *filter.path);
@@ -118,22 +123,9 @@ impl Session {
     }
 
     /// Publishes the will of a client that did not take its leave.
-    pub(super) async fn publish_will(&mut self, will: Will) {
-        let topic = will.topic.clone();
-        let publish = Publish {
-            qos: will.qos,
-            retain: will.retain,
-            topic: will.topic,
-            payload: will.payload,
-            properties: will.properties,
-            ..Publish::default()
-        };
-        if let Err(error) = self.publish_ordinary(&publish).await {
-            tracing::warn!(topic, %error, "the will was not published");
+    pub(super) async fn publish_ordinary_will(&mut self, will: &Publish) {
+        if let Err(error) = self.publish_ordinary(will).await {
+            tracing::warn!(topic = will.topic, %error, "the will was not published");
         }
-    }
-
-    pub(super) fn label(&self) -> String {
-        self.identity.id().map(ToString::to_string).unwrap_or_default()
     }
 }

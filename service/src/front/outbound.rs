@@ -33,6 +33,11 @@ impl Outbound {
         Self { window, last_id: 0, unacknowledged: Vec::new(), waiting: VecDeque::new() }
     }
 
+    /// Whether a message could be sent now, whatever its QoS.
+    pub fn has_room(&self) -> bool {
+        self.unacknowledged.len() < self.window && self.waiting.is_empty()
+    }
+
     /// The message as it can be sent now; `None` when it waits for acknowledgements.
     pub fn send(&mut self, publish: Publish) -> Result<Option<Reply>, Overflow> {
         if publish.qos == QoS::AtMostOnce {
@@ -115,7 +120,9 @@ mod tests {
     #[test]
     fn the_clients_window_holds_messages_back_until_it_acknowledges() {
         let mut outbound = Outbound::new(Some(1));
+        assert!(outbound.has_room());
         assert_eq!(id(outbound.send(message(QoS::AtLeastOnce)).unwrap()), Some(1));
+        assert!(!outbound.has_room());
         assert_eq!(outbound.send(message(QoS::AtLeastOnce)), Ok(None));
         assert_eq!(id(outbound.send(message(QoS::AtMostOnce)).unwrap()), Some(0));
         assert_eq!(outbound.acknowledged(9), None);

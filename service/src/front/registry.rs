@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +14,9 @@ use lru::LruCache;
 
 use super::answer::AnswerMessage;
 use super::mailbox::{Mail, Mailbox};
+use super::notice;
 use crate::domain::attestation::Principal;
+use crate::domain::ports::{Notice, Sessions};
 
 /// How long an answer without a listener is kept.
 const KEPT_FOR: Duration = Duration::from_secs(60);
@@ -42,7 +44,7 @@ struct Entry {
 #[derive(Debug, Default)]
 pub struct Post {
     pub mailbox: Mailbox,
-    listening: AtomicU8,
+    listening: AtomicU16,
 }
 
 impl Post {
@@ -149,6 +151,22 @@ impl Registry {
     }
 }
 
+impl Sessions for Registry {
+    fn notify(&self, device: &Principal, notice: &Notice) -> bool {
+        let posts: Vec<Arc<Post>> = {
+            let sessions = lock(&self.sessions);
+            let own = sessions.get(device).map(Vec::as_slice).unwrap_or_default();
+            own.iter().filter(|entry| entry.post.listening().has_notices()).map(|entry| entry.post.clone()).collect()
+        };
+        if posts.is_empty() {
+            return false;
+        }
+        let body = notice::body(notice);
+        // No short cut: every session is told.
+        posts.iter().filter(|post| post.mailbox.post(Mail::Notice(body.clone())).is_ok()).count() > 0
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing between lock and unlock can leave the maps half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -187,11 +205,12 @@ mod tests {
             request: Request::Register,
             format: Format::Json,
             rid: RequestId::parse(rid).ok(),
+            candidates: None,
             response_topic: None,
             correlation: None,
             span: tracing::Span::none(),
         };
-        answer::pending(asked, OperationId::random())
+        answer::pending(asked, OperationId::random(), "commit")
     }
 
     fn is(message: &AnswerMessage, rid: &str) -> bool {
@@ -292,6 +311,26 @@ mod tests {
         other.post.listen(answers("$provisioning/status/#"));
         assert!(!registry.has_listener(&id("dev-1"), asking.number, answers("$provisioning/register/#")));
         assert!(registry.has_listener(&id("dev-1"), asking.number, answers("$provisioning/status/response")));
+    }
+
+    #[test]
+    fn every_session_of_the_device_that_listens_to_notices_is_told() {
+        let registry = Registry::new(4);
+        let sessions = ["a", "b", "deaf"].map(|client_id| enter(&registry, "dev-1", client_id));
+        let stranger = enter(&registry, "dev-2", "a");
+        let notice = Notice { reason: "drain".into(), not_before: None, spread: 30 };
+        assert!(!registry.notify(&id("dev-1"), &notice), "nobody listens yet");
+        for session in &sessions[..2] {
+            session.post.listen(answers("$provisioning/notify"));
+        }
+        stranger.post.listen(answers("$provisioning/notify"));
+        sessions[2].post.listen(answers("$provisioning/register/#"));
+        assert!(registry.notify(&id("dev-1"), &notice));
+        for session in &sessions[..2] {
+            let Some(Mail::Notice(body)) = mail(&session.post) else { panic!("no notice") };
+            assert_eq!(body, r#"{"reason":"drain","spread":30}"#);
+        }
+        assert!(mail(&sessions[2].post).is_none() && mail(&stranger.post).is_none());
     }
 
     #[test]

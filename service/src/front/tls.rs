@@ -4,13 +4,12 @@
 //! read instead of an alert. No session is ever resumed: a resumed session would skip that judgement.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use firsthop_protocol::Timestamp;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{self, CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, ServerConfig};
@@ -18,6 +17,8 @@ use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 use serde::Deserialize;
 
 use crate::domain::attestation::EnrolledCertificate;
+use crate::pem;
+pub use crate::pem::certificates;
 
 /// Files of the server's certificate.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,8 +33,8 @@ pub struct Config {
 /// Why the TLS files cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("{}: {reason}", path.display())]
-    File { path: PathBuf, reason: String },
+    #[error(transparent)]
+    File(#[from] pem::FileError),
     #[error("certificate {} and key {} do not go together: {reason}", certificate.display(), key.display())]
     Pair { certificate: PathBuf, key: PathBuf, reason: rustls::Error },
 }
@@ -41,9 +42,7 @@ pub enum TlsError {
 /// Reads the files and makes the server side of TLS from them.
 pub fn server_config(config: &Config) -> Result<Arc<ServerConfig>, TlsError> {
     let chain = certificates(&config.certificate)?;
-    check_mode(&config.key)?;
-    let key = PrivateKeyDer::from_pem_file(&config.key)
-        .map_err(|error| file(&config.key, format!("no private key: {error}")))?;
+    let key = pem::private_key(&config.key)?;
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Arc::new(Possession { algorithms: provider.signature_verification_algorithms });
     build(provider, verifier, chain, key).map(Arc::new).map_err(|reason| TlsError::Pair {
@@ -72,34 +71,6 @@ fn build(
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)
-}
-
-/// The certificates of a PEM file; at least one.
-pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let text = std::fs::read(path).map_err(|error| file(path, format!("cannot be read: {error}")))?;
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&text)
-        .collect::<Result<_, _>>()
-        .map_err(|error| file(path, format!("not a PEM file of certificates: {error}")))?;
-    if chain.is_empty() {
-        return Err(file(path, "holds no certificate".into()));
-    }
-    Ok(chain)
-}
-
-fn check_mode(path: &Path) -> Result<(), TlsError> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = std::fs::metadata(path).map_err(|error| file(path, error.to_string()))?.permissions().mode();
-    if mode & 0o077 != 0 {
-        return Err(file(
-            path,
-            format!("a private key must be readable by its owner only, but its mode is {:o}: chmod 600", mode & 0o777),
-        ));
-    }
-    Ok(())
-}
-
-fn file(path: &Path, reason: String) -> TlsError {
-    TlsError::File { path: path.to_owned(), reason }
 }
 
 /// Accepts any client certificate whose key signed this handshake, and none at all.

@@ -1,39 +1,45 @@
 //! A device asks for its registration (rule C6). Nothing changes, and the budget is its own.
 
-use firsthop_protocol::{ErrorCode, StatusRequest};
+use firsthop_protocol::{ETag, ErrorCode, StatusRequest};
 
-use super::Provisioner;
 use super::operations::Outcome;
 use super::quotas::Kind;
-use super::register::{granted, own_id, unavailable};
+use super::register::{own_id, unavailable};
+use super::{Granted, Provisioner};
 use crate::domain::attestation::Proof;
 use crate::domain::refusal::Refusal;
 use crate::domain::registration::{State, bound_elsewhere};
+use crate::domain::transfer::Step;
 
 impl Provisioner {
-    /// The stored registration of the proven device.
+    /// The registration of the proven device: as stored, or `assigning` while the device is being moved.
     pub fn look_up(&self, proof: &Proof, request: &StatusRequest) -> Outcome {
         own_id(proof, request.registration_id.as_ref())?;
-        let entries = self.entries.load();
-        entries.quotas.spend(&self.service_quotas, &proof.enrollment.name, Kind::Lookup, self.clock.uptime())?;
-        match self.store.registration(&proof.id).map_err(unavailable)? {
-            Some(stored) => {
-                if let Some(refusal) = bound_elsewhere(&stored.registration, proof) {
-                    return Err(refusal);
-                }
-                let operation = stored.registration.operation;
-                let assigned = matches!(stored.registration.state, State::Assigned { .. });
-                let granted = granted(stored.registration, stored.etag, operation, false, &entries);
-                if assigned && granted.assigned_hub.is_none() {
-                    let refusal =
-                        Refusal::new(ErrorCode::NotRegistered, "the hub of this device is gone: register again");
-                    return Err(refusal.by(&proof.enrollment.name));
-                }
-                Ok(granted)
+        let name = &proof.enrollment.name;
+        self.entries.load().quotas.spend(&self.service_quotas, name, Kind::Lookup, self.clock.uptime())?;
+        let stored = self.store.registration(&proof.id).map_err(unavailable)?;
+        let moving = self.moves.of(&proof.id).map(|running| (running.stage().step, running.transfer));
+        let moving = moving.filter(|(step, _)| *step < Step::Released);
+        let registration = match (&stored, &moving) {
+            (Some(stored), _) => &stored.registration,
+            (None, Some((_, transfer))) => &transfer.registration,
+            (None, None) => {
+                return Err(Refusal::new(ErrorCode::NotRegistered, "this device is not registered").by(name));
             }
-            None => {
-                Err(Refusal::new(ErrorCode::NotRegistered, "this device is not registered").by(&proof.enrollment.name))
-            }
+        };
+        if let Some(refusal) = bound_elsewhere(registration, proof) {
+            return Err(refusal);
         }
+        let etag = stored.as_ref().map_or(ETag::new(0), |stored| stored.etag);
+        let operation = moving.as_ref().map_or(registration.operation, |(_, transfer)| transfer.id);
+        let granted = Granted::new(registration.clone(), etag, operation, false, &self.hubs.load(), proof);
+        if let Some((step, _)) = moving {
+            return Ok(granted.moving(step));
+        }
+        if matches!(registration.state, State::Assigned { .. }) && granted.assigned_hub.is_none() {
+            let refusal = Refusal::new(ErrorCode::NotRegistered, "the hub of this device is gone: register again");
+            return Err(refusal.by(name));
+        }
+        Ok(granted)
     }
 }

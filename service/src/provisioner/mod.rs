@@ -1,38 +1,67 @@
-//! Use cases. Each owns the order of its effects: judge, spend quota, load, decide, commit, answer.
+//! Use cases. Each owns the order of its effects: judge, spend quota, load, ask the webhook, decide, commit or move, answer.
 
+mod allocate;
+mod assign;
+mod evacuation;
+mod granted;
 mod lookup;
+mod moves;
 mod operations;
+pub mod operator;
 mod quotas;
 mod register;
 mod registry_entry;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use firsthop_protocol::{ETag, OperationId, Timestamp};
-
+use firsthop_protocol::{HubName, Timestamp};
 use rustls_pki_types::CertificateDer;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::domain::attestation::{self, Proof};
+use crate::domain::attestation::{self, Principal, Proof};
 use crate::domain::book::Book;
 use crate::domain::device::DeviceModel;
 use crate::domain::hub::Hubs;
-use crate::domain::ports::{Clock, Store};
+use crate::domain::ports::{Allocator, Clock, Hub, Sessions, Store, StoreError};
 use crate::domain::refusal::Refusal;
-use crate::domain::registration::{Registration, bound_elsewhere};
+use crate::domain::registration::bound_elsewhere;
+use evacuation::Evacuations;
+pub use granted::Granted;
+use moves::Moves;
 use operations::Operations;
 pub use quotas::Config as QuotaConfig;
 use quotas::Quotas;
+
+/// What the use cases work through.
+#[derive(Clone)]
+pub struct Ports {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    /// Every hub that keeps devices, also one that is not declared any more but can be reached.
+    pub hubs: BTreeMap<HubName, Arc<dyn Hub>>,
+    pub allocator: Arc<dyn Allocator>,
+}
 
 /// The service's knowledge and the ports it works through.
 pub struct Provisioner {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    allocator: Arc<dyn Allocator>,
     entries: ArcSwap<Entries>,
+    /// As declared, and drained as operators want it now.
+    hubs: ArcSwap<Hubs>,
     operations: Operations,
+    moves: Arc<Moves>,
+    evacuations: Evacuations,
+    sessions: OnceLock<Arc<dyn Sessions>>,
     service_quotas: Quotas,
     draining: AtomicBool,
+    stopping: CancellationToken,
+    /// Background work ends with the provisioner; the journal has what it did not finish.
+    _stops: DropGuard,
 }
 
 /// What operators declare. Replaced as a whole, so that no request sees half a change.
@@ -44,40 +73,62 @@ pub struct Declared {
 }
 
 struct Entries {
-    declared: Declared,
+    book: Book,
+    models: Vec<Arc<DeviceModel>>,
     quotas: quotas::PerEnrollment,
 }
 
-/// A registration as answered to its device.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Granted {
-    pub registration: Registration,
-    pub etag: ETag,
-    /// `host:port`; `None` where the device is on no hub.
-    pub assigned_hub: Option<String>,
-    pub operation: OperationId,
-    /// Whether anything was written.
-    pub changed: bool,
-}
-
 impl Provisioner {
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, declared: Declared, quotas: QuotaConfig) -> Self {
-        let entries = Entries { quotas: quotas::PerEnrollment::of(&declared.book), declared };
-        Self {
+    pub fn new(ports: Ports, declared: Declared, quotas: QuotaConfig) -> Result<Self, StoreError> {
+        let Declared { book, hubs, models } = declared;
+        let Ports { store, clock, hubs: ports, allocator } = ports;
+        let settings = store.hub_settings()?;
+        let remote = settings.iter().filter(|(_, settings)| settings.remote.is_some()).map(|(hub, _)| hub.clone());
+        let mut hubs = hubs.remembering(remote);
+        for (hub, settings) in &settings {
+            if let Some(drained) = evacuation::drained(settings) {
+                hubs = hubs.drained(hub, drained);
+            }
+        }
+        let stopping = CancellationToken::new();
+        Ok(Self {
+            moves: Moves::new(store.clone(), clock.clone(), ports, stopping.clone()),
             store,
             clock,
-            entries: ArcSwap::from_pointee(entries),
+            allocator,
+            entries: ArcSwap::from_pointee(Entries { quotas: quotas::PerEnrollment::of(&book), book, models }),
+            hubs: ArcSwap::from_pointee(hubs),
             operations: Operations::default(),
+            evacuations: Evacuations::default(),
+            sessions: OnceLock::new(),
             service_quotas: Quotas::new(quotas.rates()),
             draining: AtomicBool::new(false),
+            _stops: stopping.clone().drop_guard(),
+            stopping,
+        })
+    }
+
+    /// Goes on with what the last process did not finish: moves and evacuations. To be called before devices can register.
+    pub fn resume(self: &Arc<Self>) -> Result<(), StoreError> {
+        let journaled = self.moves.journaled()?;
+        if !journaled.is_empty() {
+            tracing::info!(moves = journaled.len(), "moves go on that were not finished");
         }
+        for transfer in journaled {
+            self.moves.attach(self.job_of(transfer));
+        }
+        for (hub, settings) in self.store.hub_settings()? {
+            if let Some(per_minute) = settings.evacuation {
+                self.evacuations.begin(self, &hub, per_minute);
+            }
+        }
+        Ok(())
     }
 
     /// Judges a certificate chain against the enrollments as they are now.
     pub fn attest(&self, chain: &[CertificateDer<'_>]) -> Attested {
         let entries = self.entries.load();
-        let book = &entries.declared.book;
-        let verdict = attestation::judge(chain, book, self.clock.now()).and_then(|proof| {
+        let verdict = attestation::judge(chain, &entries.book, self.clock.now()).and_then(|proof| {
             // Without the record nobody can say whose id it is.
             let stored = self.store.registration(&proof.id).map_err(register::unavailable)?;
             match stored.and_then(|stored| bound_elsewhere(&stored.registration, &proof)) {
@@ -85,7 +136,7 @@ impl Provisioner {
                 None => Ok(proof),
             }
         });
-        Attested { generation: book.generation(), verdict }
+        Attested { generation: entries.book.generation(), verdict }
     }
 
     /// Whether the proven device is registered under its enrollment. Until then its id may yet become another's.
@@ -97,13 +148,26 @@ impl Provisioner {
     /// Whether a verdict may still be relied on: the enrollments are the same and, for a proof, every certificate is within its dates.
     pub fn still_holds(&self, attested: &Attested) -> bool {
         let now = self.clock.now();
-        attested.generation == self.entries.load().declared.book.generation()
+        attested.generation == self.entries.load().book.generation()
             && attested.verdict.as_ref().map_or(true, |proof| proof.valid_from <= now && now < proof.valid_until)
+    }
+
+    /// What is being done for a device whose registration takes its time, as devices are told.
+    pub fn step(&self, device: &Principal) -> &'static str {
+        let moving = self.moves.of(&device.id).map(|running| running.stage().step.name());
+        moving.or_else(|| self.operations.phase(device)).unwrap_or(operations::DECIDING)
     }
 
     /// From here on registrations are refused with 503, so that the process can end.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends background work at its next step. What was not finished goes on at the next start.
+    pub async fn stop(&self) {
+        self.stopping.cancel();
+        self.evacuations.stop().await;
+        self.moves.stop().await;
     }
 
     fn is_draining(&self) -> bool {

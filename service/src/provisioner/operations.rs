@@ -18,6 +18,10 @@ pub(super) const REMEMBERED: Duration = Duration::from_secs(600);
 /// How many names are remembered; past it the one used longest ago is forgotten first.
 const CAPACITY: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 
+/// What an operation does besides the steps of a move, as told to devices.
+pub(super) const DECIDING: &str = "commit";
+pub(super) const ALLOCATING: &str = "allocating";
+
 pub(super) type Outcome = Result<Granted, Refusal>;
 
 pub(super) struct Operations {
@@ -27,6 +31,7 @@ pub(super) struct Operations {
 
 struct UnderWay {
     content: Arc<RegisterRequest>,
+    phase: &'static str,
     outcome: watch::Receiver<Option<Outcome>>,
 }
 
@@ -67,8 +72,13 @@ impl Operations {
             };
         }
         let (sender, outcome) = watch::channel(None);
-        under_way.insert(id.clone(), UnderWay { content: content.clone(), outcome });
+        under_way.insert(id.clone(), UnderWay { content: content.clone(), phase: DECIDING, outcome });
         Ok(Part::Lead(Lead { operations: self, id: id.clone(), outcome: sender }))
+    }
+
+    /// What the operation of that device is doing.
+    pub fn phase(&self, id: &Principal) -> Option<&'static str> {
+        lock(&self.under_way).get(id).map(|under_way| under_way.phase)
     }
 
     /// The operation that this `rid` named within the last ten minutes.
@@ -84,6 +94,12 @@ impl Operations {
 }
 
 impl Lead<'_> {
+    pub fn phase(&self, phase: &'static str) {
+        if let Some(under_way) = lock(&self.operations.under_way).get_mut(&self.id) {
+            under_way.phase = phase;
+        }
+    }
+
     pub fn finish(self, outcome: &Outcome) {
         // Joiners hold a receiver each; without any there is nothing to tell.
         if self.outcome.receiver_count() > 1 {

@@ -11,14 +11,17 @@ use rustls::pki_types::CertificateDer;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::declarations::{SchemaSource, schema};
+use super::models::{SchemaSource, schema};
+use super::state;
 use crate::domain::allocation::AllocationPolicy;
 use crate::domain::attestation::{CertificateFault, EnrolledCertificate};
 use crate::domain::book::Book;
 use crate::domain::device::DeviceModel;
-use crate::domain::enrollment::{Certificates, Enrollment, TopicGrants};
+use crate::domain::enrollment::{Certificates, Enrollment, TopicGrants, Webhook};
 use crate::domain::hub::Hubs;
+use crate::domain::identity;
 use crate::domain::metadata::{MetadataRules, Pattern};
+use crate::domain::reprovision::ReprovisionPolicy;
 use crate::front::access::OWN_ID;
 use crate::front::{codec, tls};
 use crate::provisioner::QuotaConfig;
@@ -45,6 +48,15 @@ pub struct Group {
     quotas: QuotaConfig,
     #[serde(default)]
     topics: Topics,
+    /// What happens when a device that is assigned registers again. Without it, old clients stay and newer ones migrate.
+    reprovision: Option<ReprovisionPolicy>,
+    initial_twin: Option<Located<state::InitialTwin>>,
+    #[serde(default)]
+    capabilities: state::Capabilities,
+    #[serde(default)]
+    resources: state::ResourcesFile,
+    /// Of the custom allocation policy.
+    webhook: Option<Located<state::WebhookFile>>,
 }
 
 /// One device.
@@ -71,6 +83,15 @@ pub struct Individual {
     quotas: QuotaConfig,
     #[serde(default)]
     topics: Topics,
+    /// What happens when a device that is assigned registers again. Without it, old clients stay and newer ones migrate.
+    reprovision: Option<ReprovisionPolicy>,
+    initial_twin: Option<Located<state::InitialTwin>>,
+    #[serde(default)]
+    capabilities: state::Capabilities,
+    #[serde(default)]
+    resources: state::ResourcesFile,
+    /// Of the custom allocation policy.
+    webhook: Option<Located<state::WebhookFile>>,
 }
 
 /// Rules that a device's metadata is compared with. Keys are paths with dots.
@@ -106,6 +127,55 @@ struct Entry {
     model: Option<Located<String>>,
     quotas: QuotaConfig,
     topics: Topics,
+    reprovision: Option<ReprovisionPolicy>,
+    initial_twin: Option<Located<state::InitialTwin>>,
+    capabilities: state::Capabilities,
+    resources: state::ResourcesFile,
+    webhook: Option<Located<state::WebhookFile>>,
+}
+
+impl Group {
+    fn into_entry(self) -> (GroupId, Entry) {
+        let entry = Entry {
+            primary: self.primary,
+            secondary: self.secondary,
+            enabled: self.enabled,
+            allocation: self.allocation,
+            hubs: self.hubs,
+            metadata: self.metadata,
+            model: self.model,
+            quotas: self.quotas,
+            topics: self.topics,
+            reprovision: self.reprovision,
+            initial_twin: self.initial_twin,
+            capabilities: self.capabilities,
+            resources: self.resources,
+            webhook: self.webhook,
+        };
+        (self.id.into_inner(), entry)
+    }
+}
+
+impl Individual {
+    fn into_entry(self) -> (RegistrationId, Option<DeviceId>, Entry) {
+        let entry = Entry {
+            primary: self.primary,
+            secondary: self.secondary,
+            enabled: self.enabled,
+            allocation: self.allocation,
+            hubs: self.hubs,
+            metadata: self.metadata,
+            model: self.model,
+            quotas: self.quotas,
+            topics: self.topics,
+            reprovision: self.reprovision,
+            initial_twin: self.initial_twin,
+            capabilities: self.capabilities,
+            resources: self.resources,
+            webhook: self.webhook,
+        };
+        (self.registration_id.into_inner(), self.device_id, entry)
+    }
 }
 
 /// The book of all entries; `None` when one of them is wrong, which `errors` then tells.
@@ -116,38 +186,20 @@ pub fn book(
     hubs: &Hubs,
     models: &[Arc<DeviceModel>],
     errors: &mut Vec<ConfigError>,
+    notices: &mut Vec<String>,
 ) -> Option<Book> {
     let before = errors.len();
     let mut entries = Vec::with_capacity(groups.len() + individuals.len());
     let mut places = Vec::with_capacity(entries.capacity());
-    let mut reader = Reader { source, hubs, models, errors };
-    for Group { id, primary, secondary, enabled, allocation, hubs, metadata, model, quotas, topics } in groups {
-        places.push(id.span());
-        let entry = Entry { primary, secondary, enabled, allocation, hubs, metadata, model, quotas, topics };
-        entries.extend(reader.enrollment(
-            EnrollmentName::Group(id.into_inner()),
-            None,
-            entry,
-            EnrolledCertificate::group_ca,
-        ));
+    let mut reader = Reader { source, hubs, models, errors, notices };
+    for group in groups {
+        places.push(group.id.span());
+        let (id, entry) = group.into_entry();
+        entries.extend(reader.enrollment(EnrollmentName::Group(id), None, entry, EnrolledCertificate::group_ca));
     }
-    for Individual {
-        registration_id,
-        device_id,
-        primary,
-        secondary,
-        enabled,
-        allocation,
-        hubs,
-        metadata,
-        model,
-        quotas,
-        topics,
-    } in individuals
-    {
-        places.push(registration_id.span());
-        let entry = Entry { primary, secondary, enabled, allocation, hubs, metadata, model, quotas, topics };
-        let id = registration_id.into_inner();
+    for individual in individuals {
+        places.push(individual.registration_id.span());
+        let (id, device_id, entry) = individual.into_entry();
         let places_of = [Some(entry.primary.span()), entry.secondary.as_ref().map(Located::span)];
         let enrollment =
             reader.enrollment(EnrollmentName::Individual(id.clone()), device_id, entry, EnrolledCertificate::leaf);
@@ -182,6 +234,7 @@ struct Reader<'a> {
     hubs: &'a Hubs,
     models: &'a [Arc<DeviceModel>],
     errors: &'a mut Vec<ConfigError>,
+    notices: &'a mut Vec<String>,
 }
 
 type ReadCertificate = fn(CertificateDer<'static>) -> Result<EnrolledCertificate, CertificateFault>;
@@ -223,16 +276,20 @@ impl Reader<'_> {
             publish: self.filters(entry.topics.publish),
             subscribe: self.filters(entry.topics.subscribe),
         };
+        let webhook = self.webhook(&name, &entry.allocation, entry.webhook);
+        let initial_twin = state::initial_twin(self.source, entry.initial_twin, self.errors);
+        let resources = state::resources(self.source, entry.resources, self.errors);
+        let capabilities = state::capabilities(entry.capabilities);
+        let secondary = match secondary {
+            Some(secondary) => Some(secondary?),
+            None => None,
+        };
+        let certificates = Certificates { primary: primary?, secondary };
         Some(Enrollment {
+            digest: identity::digest(&name, &certificates, capabilities, &resources, &topics),
             name,
             enabled: entry.enabled,
-            certificates: Certificates {
-                primary: primary?,
-                secondary: match secondary {
-                    Some(secondary) => Some(secondary?),
-                    None => None,
-                },
-            },
+            certificates,
             device_id,
             allocation: entry.allocation.into_inner(),
             hubs: entry.hubs.into_iter().map(Located::into_inner).collect(),
@@ -240,7 +297,37 @@ impl Reader<'_> {
             model,
             quotas: entry.quotas.rates(),
             topics,
+            reprovision: entry.reprovision,
+            initial_twin,
+            capabilities,
+            resources,
+            webhook,
         })
+    }
+
+    fn webhook(
+        &mut self,
+        name: &EnrollmentName,
+        allocation: &Located<AllocationPolicy>,
+        declared: Option<Located<state::WebhookFile>>,
+    ) -> Option<Webhook> {
+        match (**allocation == AllocationPolicy::Custom, declared) {
+            (true, None) => {
+                let message = format!("the custom policy asks a webhook, but {name} has none");
+                self.errors.push(self.source.error(allocation.span(), message));
+                None
+            }
+            (false, Some(declared)) => {
+                let message =
+                    format!("a webhook is asked by the custom policy only; set allocation = \"custom\" in {name}");
+                self.errors.push(self.source.error(declared.span(), message));
+                None
+            }
+            (true, Some(declared)) => {
+                Some(state::webhook(self.source, declared.into_inner(), self.errors, self.notices))
+            }
+            (false, None) => None,
+        }
     }
 
     fn certificate(&mut self, path: &Located<PathBuf>, read: ReadCertificate) -> Option<EnrolledCertificate> {

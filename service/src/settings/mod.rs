@@ -3,19 +3,24 @@
 //! The settings of a module are defined where they are used; here they come together, and declarations of hubs, device models and
 //! enrollments become what the domain knows. Every mistake is told with its file and line.
 
-mod declarations;
 mod enrollments;
+mod hubs;
+mod models;
+mod sections;
+mod state;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use firsthop_config::{ConfigError, Loaded, Source, Span};
+use firsthop_config::{ConfigError, Loaded, Located};
+use firsthop_protocol::HubName;
 use serde::Deserialize;
 
 use crate::front::{bus, limits, tls};
 use crate::provisioner::{Declared, QuotaConfig};
-use crate::{logging, store};
+use crate::{admin, logging, remote, store, webhook};
 
 /// Environment variables that begin so override the file.
 pub const ENVIRONMENT: &str = "FIRSTHOP__";
@@ -39,9 +44,17 @@ struct File {
     #[serde(default)]
     shutdown: Shutdown,
     #[serde(default)]
-    hubs: Vec<declarations::Hub>,
+    provisioning: Provisioning,
+    hub_port: Option<Located<remote::ServerConfig>>,
+    hub_client: Option<remote::ClientConfig>,
     #[serde(default)]
-    models: Vec<declarations::Model>,
+    webhook: webhook::Config,
+    #[serde(default)]
+    admin: admin::Config,
+    #[serde(default)]
+    hubs: Vec<hubs::Hub>,
+    #[serde(default)]
+    models: Vec<models::Model>,
     #[serde(default)]
     groups: Vec<enrollments::Group>,
     #[serde(default)]
@@ -59,6 +72,20 @@ pub struct Listener {
 impl Default for Listener {
     fn default() -> Self {
         Self { address: SocketAddr::from(([0, 0, 0, 0], 8883)) }
+    }
+}
+
+/// The provisioning endpoint.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Provisioning {
+    /// `false`: this process has hubs only, which a service elsewhere assigns devices to.
+    pub enabled: bool,
+}
+
+impl Default for Provisioning {
+    fn default() -> Self {
+        Self { enabled: true }
     }
 }
 
@@ -99,7 +126,16 @@ pub struct Settings {
     pub quotas: QuotaConfig,
     pub log: logging::Config,
     pub shutdown: Shutdown,
+    pub provisioning: Provisioning,
+    pub hub_port: Option<remote::ServerConfig>,
+    pub hub_client: Option<remote::ClientConfig>,
+    pub webhook: webhook::Config,
+    pub admin: admin::Config,
+    /// Certificates of hubs that have one of their own.
+    pub hub_tls: BTreeMap<HubName, tls::Config>,
     pub declared: Declared,
+    /// What somebody should know, although it is no mistake.
+    pub notices: Vec<String>,
 }
 
 impl Settings {
@@ -115,38 +151,38 @@ impl Settings {
     }
 
     fn of(Loaded { value: file, source }: Loaded<File>) -> Result<Self, ConfigError> {
-        let File { listener, tls, store, limits, bus, quotas, log, shutdown, hubs, models, groups, individuals } = file;
-        let problems = limits.problems().into_iter().chain(bus.check().err().map(|error| error.to_string()));
-        ConfigError::many(problems.map(|problem| source.error(Span::default(), problem)).collect())?;
-        let declared = declared(&source, hubs, models, groups, individuals)?;
+        ConfigError::many(sections::problems(&source, &file))?;
+        let around = hubs::Around {
+            listener: file.provisioning.enabled.then_some(file.listener.address),
+            has_hub_client: file.hub_client.is_some(),
+        };
+        let (mut errors, mut notices) = (Vec::new(), Vec::new());
+        let (hubs, hub_tls) = hubs::hubs(&source, file.hubs, &around, &mut errors, &mut notices);
+        let models = models::models(&source, file.models, &mut errors);
+        let book = enrollments::book(&source, file.groups, file.individuals, &hubs, &models, &mut errors, &mut notices);
+        ConfigError::many(errors)?;
+        let tls =
+            tls::Config { certificate: source.resolve(&file.tls.certificate), key: source.resolve(&file.tls.key) };
         Ok(Self {
-            listener,
-            tls: tls::Config { certificate: source.resolve(&tls.certificate), key: source.resolve(&tls.key) },
-            store: source.resolve(&store.path),
-            store_tuning: store.tuning,
-            limits,
-            bus,
-            quotas,
-            log,
-            shutdown,
-            declared,
+            listener: file.listener,
+            tls,
+            store: source.resolve(&file.store.path),
+            store_tuning: file.store.tuning,
+            limits: file.limits,
+            bus: file.bus,
+            quotas: file.quotas,
+            log: file.log,
+            shutdown: file.shutdown,
+            provisioning: file.provisioning,
+            hub_port: file.hub_port.map(|port| sections::hub_port(&source, port.into_inner())),
+            hub_client: file.hub_client.map(|client| sections::hub_client(&source, client)),
+            webhook: sections::webhook(&source, file.webhook),
+            admin: sections::admin(&source, file.admin),
+            hub_tls,
+            declared: Declared { book: book.unwrap_or_default(), hubs, models },
+            notices,
         })
     }
-}
-
-fn declared(
-    source: &Source,
-    hubs: Vec<declarations::Hub>,
-    models: Vec<declarations::Model>,
-    groups: Vec<enrollments::Group>,
-    individuals: Vec<enrollments::Individual>,
-) -> Result<Declared, ConfigError> {
-    let mut errors = Vec::new();
-    let hubs = declarations::hubs(source, hubs, &mut errors);
-    let models = declarations::models(source, models, &mut errors);
-    let book = enrollments::book(source, groups, individuals, &hubs, &models, &mut errors);
-    ConfigError::many(errors)?;
-    Ok(Declared { book: book.unwrap_or_default(), hubs, models })
 }
 
 #[cfg(test)]

@@ -120,6 +120,35 @@ fn mistakes_in_declarations_are_told_where_they_stand() {
         ("[limits]\ntime_to_connect = 10\n", 13, "10"),
         ("[limits]\npacket_size = \"5 parsecs\"\n", 13, "parsecs"),
         ("[log]\nformat = \"xml\"\n", 13, "xml"),
+        ("[[hubs]]\nname = \"h\"\nhost = \"h\"\nport = 0\n", 15, "port 0"),
+        (
+            "[[hubs]]\nname = \"h\"\nhost = \"h\"\nlisten = \"127.0.0.1:1\"\nshared = true\n",
+            13,
+            "one of listen, shared and remote",
+        ),
+        ("[[hubs]]\nname = \"h\"\nhost = \"h\"\nlisten = \"0.0.0.0:8883\"\n", 15, "listener.address listens on"),
+        ("[[hubs]]\nname = \"h\"\nhost = \"h\"\nremote = \"http://h\"\n", 15, "https://host:port"),
+        ("[[hubs]]\nname = \"h\"\nhost = \"h\"\nremote = \"https://h:1\"\n", 15, "[hub_client]"),
+        (&format!("{group}allocation = \"custom\"\n"), 15, "asks a webhook"),
+        (&format!("{group}webhook = {{ url = \"https://a.example\" }}\n"), 15, "set allocation"),
+        (&format!("{group}allocation = \"custom\"\nwebhook = {{ url = \"http://a.example\" }}\n"), 16, "use https://"),
+        (
+            &format!("{group}allocation = \"custom\"\nwebhook = {{ url = \"https://u:p@a.example\" }}\n"),
+            16,
+            "secret_file",
+        ),
+        (
+            &format!(
+                "{group}allocation = \"custom\"\nwebhook = {{ url = \"https://a.example\", secret_file = \"no.key\" }}\n"
+            ),
+            16,
+            "no.key",
+        ),
+        (&format!("{group}reprovision = \"sometimes\"\n"), 15, "sometimes"),
+        (&format!("{group}initial_twin = {{ tags = {{ \"a.b\" = 1 }} }}\n"), 15, "initial_twin"),
+        (&format!("{group}resources = {{ command_queue = {{ messages = 1001 }} }}\n"), 15, "at most 1000 messages"),
+        (&format!("{group}resources = {{ events = {{ bytes = \"2MiB\" }} }}\n"), 15, "at most 1"),
+        (&format!("{group}resources = {{ command_queue = {{ expiry = \"8d\" }} }}\n"), 15, "8d"),
     ];
     for (lines, line, message) in cases {
         let error = folder.refused(lines);
@@ -161,4 +190,81 @@ fn an_individual_enrollment_has_what_the_file_says() {
     assert_eq!(entry.hubs.len(), 1);
     assert_eq!(entry.quotas.registrations.unwrap().count.get(), 6);
     assert_eq!(entry.quotas.lookups, None);
+}
+
+#[test]
+fn hubs_are_of_four_kinds_and_are_told_with_the_port_where_they_are() {
+    let folder = Folder::new();
+    let client = "[hub_client]\ncertificate = \"a\"\nkey = \"b\"\nca = \"c\"\n";
+    let hub = |name: &str, rest: &str| format!("[[hubs]]\nname = \"{name}\"\nhost = \"h\"\n{rest}\n");
+    let hubs = [
+        hub("own", "listen = \"127.0.0.1:9001\""),
+        hub("told", "listen = \"127.0.0.1:9002\"\nport = 443"),
+        hub("shared", "shared = true"),
+        hub("far", "remote = \"https://10.0.0.5:8444\""),
+    ]
+    .concat();
+    let settings = folder.accepted(&format!("{client}{hubs}"));
+    let told: Vec<String> =
+        settings.declared.hubs.iter().map(|hub| format!("{} {hub} {:?}", hub.name, hub.kind)).collect();
+    let expected = [
+        "far h:8883 Remote { url: \"https://10.0.0.5:8444\" }",
+        "hub-1 hub-1.example.com:8883 External",
+        "own h:9001 Embedded(Own(127.0.0.1:9001))",
+        "shared h:8883 Embedded(Shared)",
+        "told h:443 Embedded(Own(127.0.0.1:9002))",
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(settings.hub_client.unwrap().ca, folder.path().join("c"));
+}
+
+#[test]
+fn a_process_with_hubs_only_has_hubs_a_hub_port_and_no_enrollments() {
+    let folder = Folder::new();
+    let port = "[hub_port]\nlisten = \"127.0.0.1:0\"\ncertificate = \"a\"\nkey = \"b\"\nclient_ca = \"c\"\nclients = [\"p\"]\n";
+    let hub = "[[hubs]]\nname = \"h\"\nhost = \"h\"\nlisten = \"127.0.0.1:0\"\n";
+    let base = NEEDED.split("[[hubs]]").next().unwrap();
+    let only = format!("{base}[provisioning]\nenabled = false\n");
+    assert!(folder.load(&format!("{only}{port}{hub}")).is_ok());
+    let group = "[[groups]]\nid = \"g\"\nprimary = \"ca.pem\"\n";
+    for (text, message) in [
+        (format!("{only}{hub}"), "[hub_port]"),
+        (format!("{only}{port}"), "[[hubs]] is needed"),
+        (format!("{only}{port}{hub}{group}"), "[[groups]] belongs"),
+        (format!("{only}{port}[[hubs]]\nname = \"h\"\nhost = \"h\"\n"), "a port to listen on"),
+        (format!("{base}{port}{hub}"), "hubs only"),
+    ] {
+        let error = folder.load(&text).expect_err(message);
+        assert!(error.contains(message), "{message}: {error}");
+    }
+}
+
+#[test]
+fn what_devices_are_given_is_as_the_file_says_and_a_change_of_it_changes_the_digest() {
+    let folder = Folder::new();
+    folder.write("webhook.key", "secret\n");
+    let of = |lines: &str| {
+        let group = "[[groups]]\nid = \"g\"\nprimary = \"ca.pem\"\n";
+        let settings = folder.accepted(&format!("{group}{lines}"));
+        let entry = settings.declared.book.iter().next().unwrap().clone();
+        (entry, settings.notices)
+    };
+    let (plain, _) = of("");
+    assert_eq!((plain.reprovision, plain.resources), (None, Default::default()));
+    let twin = "initial_twin = { tags = { site = \"x\" }, desired = { interval = 5 } }\n";
+    assert_eq!(of(twin).0.digest, plain.digest, "the twin is the device's own once it has it");
+    assert_eq!(of(twin).0.initial_twin.desired["interval"], 5);
+    for told in [
+        "capabilities = { iot_edge = true }\n",
+        "resources = { command_queue = { messages = 7 } }\n",
+        "topics = { publish = [\"a\"] }\n",
+        "secondary = \"other.pem\"\n",
+    ] {
+        assert_ne!(of(told).0.digest, plain.digest, "{told}");
+    }
+    let custom =
+        "allocation = \"custom\"\nwebhook = { url = \"http://127.0.0.1:1/\", secret_file = \"webhook.key\" }\n";
+    let (entry, notices) = of(custom);
+    assert_eq!(&*entry.webhook.as_ref().unwrap().secret.as_ref().unwrap().0, b"secret");
+    assert!(notices.iter().any(|notice| notice.contains("webhook.key") && notice.contains("0600")), "{notices:?}");
 }

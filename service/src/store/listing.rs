@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use firsthop_protocol::HubName;
 use firsthop_protocol::body::EnrollmentName;
+use firsthop_protocol::{HubName, RegistrationId};
 use redb::ReadTransaction;
 
 use super::fault::Fault;
 use super::redb::RedbStore;
-use super::row::OWN_ENROLLMENT;
+use super::row::{OWN_ENROLLMENT, RegistrationV2};
 use super::{missing_row, tables};
 use crate::domain::ports::StoreError;
 use crate::domain::registration::Registered;
@@ -62,45 +62,75 @@ impl RedbStore {
     /// At most `limit` registrations (and at most [`MAX_PAGE`]) after the cursor.
     pub fn page(&self, selection: &Selection, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
         let limit = limit.clamp(1, MAX_PAGE);
-        let from = after.map_or(0, |Cursor(number)| number.saturating_add(1));
         self.read(|transaction| {
-            let rows = transaction.open_table(tables::REGISTRATIONS)?;
             let mut registrations = Vec::with_capacity(limit.min(64));
             let mut last = None;
             let mut more = false;
-            let mut take = |number: u64, row: &[u8]| -> Result<bool, Fault> {
+            self.walk(selection, after, transaction, |number, row| {
                 more = registrations.len() == limit;
                 if !more {
                     registrations.push(self.registered(number, row, transaction)?);
                     last = Some(Cursor(number));
                 }
                 Ok(more)
-            };
-            match self.numbered(selection, transaction)? {
-                Numbered::Nothing => {}
-                Numbered::All => {
-                    for entry in rows.range(from..)? {
-                        let (number, row) = entry?;
-                        if take(number.value(), row.value())? {
-                            break;
-                        }
-                    }
-                }
-                Numbered::Own(number) if number < from => {}
-                Numbered::Own(number) => {
-                    take(number, rows.get(number)?.ok_or_else(|| missing_row(number))?.value())?;
-                }
-                Numbered::Index(index, _, value) => {
-                    for entry in transaction.open_table(index)?.range((value, from)..=(value, u64::MAX))? {
-                        let (_, number) = entry?.0.value();
-                        if take(number, rows.get(number)?.ok_or_else(|| missing_row(number))?.value())? {
-                            break;
-                        }
+            })?;
+            Ok(Page { registrations, next: last.filter(|_| more) })
+        })
+    }
+
+    /// As [`RedbStore::page`], the ids alone, each with the cursor at which one goes on after it.
+    pub(super) fn ids(
+        &self,
+        selection: &Selection,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<(u64, RegistrationId)>, StoreError> {
+        let limit = limit.clamp(1, MAX_PAGE);
+        self.read(|transaction| {
+            let mut ids = Vec::with_capacity(limit.min(64));
+            self.walk(selection, after, transaction, |number, row| {
+                let id = RegistrationV2::decode(row).and_then(|row| row.parsed_id());
+                ids.push((number, id.map_err(|error| Fault::row("registrations", number, &error))?));
+                Ok(ids.len() == limit)
+            })?;
+            Ok(ids)
+        })
+    }
+
+    /// Visits the selected rows after the cursor, until the visit says that it is enough.
+    fn walk(
+        &self,
+        selection: &Selection,
+        after: Option<Cursor>,
+        transaction: &ReadTransaction,
+        mut visit: impl FnMut(u64, &[u8]) -> Result<bool, Fault>,
+    ) -> Result<(), Fault> {
+        let from = after.map_or(0, |Cursor(number)| number.saturating_add(1));
+        let rows = transaction.open_table(tables::REGISTRATIONS)?;
+        match self.numbered(selection, transaction)? {
+            Numbered::Nothing => {}
+            Numbered::All => {
+                for entry in rows.range(from..)? {
+                    let (number, row) = entry?;
+                    if visit(number.value(), row.value())? {
+                        break;
                     }
                 }
             }
-            Ok(Page { registrations, next: last.filter(|_| more) })
-        })
+            Numbered::Own(number) if number < from => {}
+            Numbered::Own(number) => {
+                visit(number, rows.get(number)?.ok_or_else(|| missing_row(number))?.value())?;
+            }
+            Numbered::Index(index, _, value) => {
+                for entry in transaction.open_table(index)?.range((value, from)..=(value, u64::MAX))? {
+                    let (_, number) = entry?.0.value();
+                    if visit(number, rows.get(number)?.ok_or_else(|| missing_row(number))?.value())? {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// How many registrations there are, at a cost that does not grow with them.

@@ -8,6 +8,7 @@ use firsthop_protocol::body::EnrollmentName;
 use firsthop_protocol::{GroupId, HubName, RegistrationId};
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
+use super::certificates::Certificates;
 use super::fault::Fault;
 use super::row::RowError;
 use super::tables::{ENROLLMENT_NAMES, HUB_NAMES, NameTable};
@@ -51,16 +52,17 @@ impl Name for EnrollmentName {
     }
 }
 
-/// All names of the store.
+/// All names of the store, and the certificates that rows name.
 #[derive(Debug)]
 pub(super) struct Names {
     pub enrollments: Dictionary<EnrollmentName>,
     pub hubs: Dictionary<HubName>,
+    pub certificates: Certificates,
 }
 
 impl Default for Names {
     fn default() -> Self {
-        Self { enrollments: Dictionary::new(), hubs: Dictionary::new() }
+        Self { enrollments: Dictionary::new(), hubs: Dictionary::new(), certificates: Certificates::default() }
     }
 }
 
@@ -146,9 +148,14 @@ impl<'a, N: Name> Naming<'a, N> {
         Self { committed, fresh: HashMap::new(), highest }
     }
 
+    /// The number of a name that has one.
+    pub fn known(&self, name: &N) -> Option<u32> {
+        self.committed.number(name).or_else(|| self.fresh.get(name).copied())
+    }
+
     /// The name's number; a new one is written first.
     pub fn number(&mut self, name: &N, transaction: &WriteTransaction) -> Result<u32, Fault> {
-        if let Some(number) = self.committed.number(name).or_else(|| self.fresh.get(name).copied()) {
+        if let Some(number) = self.known(name) {
             return Ok(number);
         }
         let number =

@@ -11,7 +11,8 @@ use redb::{Builder, Database, DatabaseError, StorageBackend};
 use tracing::{info, warn};
 
 use super::fault::{Fault, panic_text};
-use super::tables::{self, FORMAT_VERSION, FormatError};
+use super::format::{self, FORMAT_VERSION, FormatError};
+use super::tables::Sequence;
 
 /// Why the store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +95,7 @@ impl FileSource {
         let file = file.map_err(|source| io_error(&unfinished, source))?;
         let backend = FileBackend::new(file).map_err(|error| database_error(&unfinished, error))?;
         let database = database(backend, self.cache_size).map_err(|error| database_error(&unfinished, error))?;
-        tables::create(&database)
+        format::create(&database)
             .and_then(|()| Ok(database.close()?))
             .map_err(|fault| OpenError::Io { path: unfinished.clone(), source: io::Error::other(fault.to_string()) })?;
         let named = std::fs::rename(&unfinished, &self.path).and_then(|()| File::open(directory)?.sync_all());
@@ -163,9 +164,9 @@ pub(super) fn database(backend: impl StorageBackend, cache_size: usize) -> Resul
 }
 
 /// Checks and reads what the store needs to know of its tables.
-pub(super) fn load(path: &Path, database: &Database) -> Result<tables::Sequence, OpenError> {
+pub(super) fn load(path: &Path, database: &Database) -> Result<Sequence, OpenError> {
     let path = path.to_owned();
-    tables::load(database).map_err(|error| match error {
+    format::load(database).map_err(|error| match error {
         FormatError::Foreign => OpenError::NotAStore { path, reason: "it is a redb database of another program" },
         FormatError::Newer(found) => OpenError::Newer { path, found, known: FORMAT_VERSION },
         FormatError::Unknown(found) => OpenError::TooOld { path, found, known: FORMAT_VERSION },

@@ -5,22 +5,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use firsthop_protocol::RegistrationId;
-use redb::ReadTransaction;
+use firsthop_protocol::body::EnrollmentName;
+use firsthop_protocol::{HubName, RegistrationId};
+use redb::{ReadTransaction, ReadableTable};
 use tokio::sync::{mpsc, oneshot};
 
-use super::batch::Request;
+use super::change::{Asked, Change, JournalRequest, RegistrationRequest, SettingsRequest};
 use super::config::Config;
 use super::fault::Fault;
+use super::listing::{Cursor, Selection};
 use super::names::Names;
 use super::open::{self, FileSource, OpenError, Source};
-use super::row::{self, NamedRegistration, OWN_ENROLLMENT, RegistrationV1};
+use super::row::{self, NamedRegistration, OWN_ENROLLMENT, RegistrationV2, RowError};
 use super::slot::{Reading, Slot};
+use super::tables;
 use super::writer::{Job, Writer};
-use super::{missing_row, tables};
 use crate::domain::device::Device;
-use crate::domain::ports::{CommitError, Committing, Decision, Store, StoreError};
+use crate::domain::ports::{
+    CommitError, Committing, Decision, HubSettings, JournalWrite, Store, StoreError, StoreFuture,
+};
 use crate::domain::registration::Registered;
+use crate::domain::transfer::Transfer;
 
 /// After a failed commit, commits are refused for so long before the next is tried; reads go on.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -109,7 +114,19 @@ impl RedbStore {
         }
     }
 
-    /// The registration in a row.
+    /// Has the writer make a change, and waits until it is durable.
+    pub(super) async fn ask<R, T, E: From<StoreError>>(
+        &self,
+        request: Result<R, Fault>,
+        change: impl FnOnce(Asked<R, T, E>) -> Change,
+    ) -> Result<T, E> {
+        let (asked, verdict) = Asked::new(request.map_err(|fault| StoreError::from(&fault))?);
+        let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
+        jobs.send(Job::Change(change(asked))).await.map_err(|_| StoreError::Closed)?;
+        verdict.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    }
+
+    /// The registration in a row of the table of registrations.
     pub(super) fn registered(
         &self,
         number: u64,
@@ -117,7 +134,17 @@ impl RedbStore {
         transaction: &ReadTransaction,
     ) -> Result<Registered, Fault> {
         let damaged = |error| Fault::row("registrations", number, &error);
-        let row = RegistrationV1::decode(row).map_err(damaged)?;
+        let row = RegistrationV2::decode(row).map_err(damaged)?;
+        self.named(row, transaction, damaged)
+    }
+
+    /// The registration in a row, with the names that its numbers stand for.
+    pub(super) fn named(
+        &self,
+        row: RegistrationV2<'_>,
+        transaction: &ReadTransaction,
+        damaged: impl FnOnce(RowError) -> Fault,
+    ) -> Result<Registered, Fault> {
         let enrollment = match row.enrollment {
             OWN_ENROLLMENT => None,
             named => Some(self.names.enrollments.name(named, transaction)?),
@@ -137,7 +164,8 @@ impl Store for RedbStore {
             let Some(number) = transaction.open_table(tables::IDS)?.get(id.as_str())? else { return Ok(None) };
             let number = number.value();
             let rows = transaction.open_table(tables::REGISTRATIONS)?;
-            let row = rows.get(number)?.ok_or_else(|| missing_row(number))?;
+            // An id without a row is that of a device on a hub whose registration is kept elsewhere.
+            let Some(row) = rows.get(number)? else { return Ok(None) };
             self.registered(number, row.value(), transaction).map(Some)
         })
     }
@@ -154,12 +182,64 @@ impl Store for RedbStore {
 
     fn commit(&self, decision: Decision) -> Committing<'_> {
         Box::pin(async move {
-            let request = Request::new(decision).map_err(|fault| StoreError::from(&fault))?;
-            let (answer, verdict) = oneshot::channel();
-            let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
-            jobs.send(Job::Commit(request, answer)).await.map_err(|_| StoreError::Closed)?;
-            verdict.await.unwrap_or(Err(CommitError::Store(StoreError::Closed)))
+            self.ask(RegistrationRequest::new(decision), |asked| Change::Registration(Box::new(asked))).await
         })
+    }
+
+    fn transfer(&self, id: &RegistrationId) -> Result<Option<Transfer>, StoreError> {
+        self.read(|transaction| {
+            let transfers = transaction.open_table(tables::TRANSFERS)?;
+            let Some(row) = transfers.get(id.as_str())? else { return Ok(None) };
+            self.under_way(id.as_str(), row.value(), transaction).map(Some)
+        })
+    }
+
+    fn transfers(&self, after: Option<&RegistrationId>, limit: usize) -> Result<Vec<Transfer>, StoreError> {
+        self.read(|transaction| self.all_under_way(after, limit, transaction))
+    }
+
+    fn journal(&self, write: JournalWrite) -> StoreFuture<'_, (), CommitError> {
+        Box::pin(async move { self.ask(JournalRequest::new(write), Change::Journal).await })
+    }
+
+    fn on_hub(
+        &self,
+        hub: &HubName,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, RegistrationId)>, StoreError> {
+        self.ids(&Selection::Hub(hub.clone()), after.map(Cursor), limit)
+    }
+
+    fn under_enrollment(
+        &self,
+        enrollment: &EnrollmentName,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, RegistrationId)>, StoreError> {
+        self.ids(&Selection::Enrollment(enrollment.clone()), after.map(Cursor), limit)
+    }
+
+    fn hub_counts(&self) -> Result<Vec<(HubName, u64)>, StoreError> {
+        Ok(self.counts()?.hubs.into_iter().collect())
+    }
+
+    fn hub_settings(&self) -> Result<Vec<(HubName, HubSettings)>, StoreError> {
+        self.read(|transaction| {
+            let entries = transaction.open_table(tables::HUB_SETTINGS)?;
+            let settings = entries.iter()?.map(|entry| {
+                let (hub, row) = entry?;
+                let hub = hub.value();
+                let damaged = |error| Fault::row("hub_settings", hub, &error);
+                Ok((row::hub_name(hub).map_err(damaged)?, row::decode_hub_settings(row.value()).map_err(damaged)?))
+            });
+            settings.collect()
+        })
+    }
+
+    fn set_hub_settings(&self, hub: &HubName, settings: HubSettings) -> StoreFuture<'_, (), StoreError> {
+        let request = SettingsRequest::new(hub, &settings);
+        Box::pin(async move { self.ask(request, Change::Settings).await })
     }
 }
 

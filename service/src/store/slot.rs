@@ -7,7 +7,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 use tracing::warn;
 
 use super::fault::Fault;
-use super::tables;
+use super::format;
 use crate::domain::ports::StoreError;
 
 enum State {
@@ -61,7 +61,7 @@ impl Slot {
 
     pub fn begin_durable(&self) -> Result<WriteTransaction, Fault> {
         match &self.0.read().unwrap_or_else(PoisonError::into_inner).state {
-            State::Open(database) => tables::begin_durable(database),
+            State::Open(database) => format::begin_durable(database),
             State::Away(reason) => Err(Fault::Io(reason.to_string())),
             State::Closed => Err(Fault::Io("the store is closed".to_owned())),
         }

@@ -1,14 +1,13 @@
-//! The tables of the store's file, and what is read from them when it is opened.
+//! The tables of the store's file.
 //!
 //! Keys that devices choose are random, and a random key costs a page per insert. So there is one table with such keys, of small rows, that
-//! gives a registration its number; all else is kept under that number, which grows, so that what is written together lies together.
+//! gives a registration its number; all else is kept under that number, which grows, so that what is written together lies together. A
+//! device on a hub of this store has its registration's number too, whichever hub it is.
 
-use redb::{Database, Durability, ReadableDatabase, TableDefinition, WriteTransaction};
+use redb::{TableDefinition, WriteTransaction};
 
 use super::fault::Fault;
-
-/// What the file looks like; a file with a higher number was written by a newer program.
-pub(super) const FORMAT_VERSION: u64 = 1;
+use super::row::Certificate;
 
 /// Registration id to number.
 pub(super) const IDS: TableDefinition<&str, u64> = TableDefinition::new("registration_numbers");
@@ -32,16 +31,45 @@ pub(super) const COUNT_ALL: (u8, u32) = (0, 0);
 pub(super) const COUNT_ENROLLMENT: u8 = 1;
 pub(super) const COUNT_HUB: u8 = 2;
 pub(super) const COUNT_STATE: u8 = 3;
+/// Of devices on a hub of this store.
+pub(super) const COUNT_HUB_DEVICES: u8 = 4;
+
+/// Number to device on its hub, or to the trace of one that left.
+pub(super) const HUB_DEVICES: TableDefinition<u64, &[u8]> = TableDefinition::new("hub_devices");
+/// Devices that the numbers of registration ids do not lead to: device id and number.
+pub(super) const ALIASES: TableDefinition<(&str, u64), ()> = TableDefinition::new("hub_device_aliases");
+/// Devices on hubs, without those that left.
+pub(super) const DEVICES_BY_HUB: Index = TableDefinition::new("hub_devices_by_hub");
+/// Traces of those that left, by when: microseconds and number.
+pub(super) const TRACES: TableDefinition<(u64, u64), ()> = TableDefinition::new("hub_device_traces");
+/// Number to twin.
+pub(super) const TWINS: TableDefinition<u64, &[u8]> = TableDefinition::new("twins");
+
+/// Messages of a device: its number, and theirs.
+pub(super) type Messages = TableDefinition<'static, (u64, u64), &'static [u8]>;
+pub(super) const COMMANDS: Messages = TableDefinition::new("command_queues");
+pub(super) const EVENTS: Messages = TableDefinition::new("event_storages");
+/// How many messages a device has of a kind, and their size: number and kind. None: none.
+pub(super) const MESSAGE_TOTALS: TableDefinition<(u64, u8), (u64, u64)> = TableDefinition::new("message_totals");
+pub(super) const TOTAL_COMMANDS: u8 = 1;
+pub(super) const TOTAL_EVENTS: u8 = 2;
+
+/// CA certificates by their SHA-256. They are as few as enrollment groups, and stay.
+pub(super) const CERTIFICATES: TableDefinition<&Certificate, &[u8]> = TableDefinition::new("certificates");
+/// Registration id to the move under way.
+pub(super) const TRANSFERS: TableDefinition<&str, &[u8]> = TableDefinition::new("transfers");
+/// Hub name to what an operator set.
+pub(super) const HUB_SETTINGS: TableDefinition<&str, &[u8]> = TableDefinition::new("hub_settings");
 
 /// Names that rows and indexes hold as numbers.
 pub(super) type NameTable = TableDefinition<'static, u32, &'static str>;
 pub(super) const ENROLLMENT_NAMES: NameTable = TableDefinition::new("enrollment_names");
 pub(super) const HUB_NAMES: NameTable = TableDefinition::new("hub_names");
 
-const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
-const META_FORMAT_VERSION: &str = "format_version";
-const META_NEXT_NUMBER: &str = "next_number";
-const META_REVISION: &str = "revision";
+pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+pub(super) const META_FORMAT_VERSION: &str = "format_version";
+pub(super) const META_NEXT_NUMBER: &str = "next_number";
+pub(super) const META_REVISION: &str = "revision";
 
 /// The numbers that the writer hands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,91 +87,4 @@ impl Sequence {
         meta.insert(META_REVISION, self.revision)?;
         Ok(())
     }
-}
-
-/// Why the tables of a file cannot be used.
-#[derive(Debug)]
-pub(super) enum FormatError {
-    /// A redb file with other tables.
-    Foreign,
-    /// Written by a newer program.
-    Newer(u64),
-    /// Older than any version that could be upgraded.
-    Unknown(u64),
-    Fault(Fault),
-}
-
-impl<E: Into<Fault>> From<E> for FormatError {
-    fn from(error: E) -> Self {
-        Self::Fault(error.into())
-    }
-}
-
-/// A transaction whose commit survives a power cut and after which the file opens at once.
-pub(super) fn begin_durable(database: &Database) -> Result<WriteTransaction, Fault> {
-    let mut transaction = database.begin_write()?;
-    transaction.set_durability(Durability::Immediate)?;
-    transaction.set_two_phase_commit(true);
-    transaction.set_quick_repair(true);
-    Ok(transaction)
-}
-
-/// Makes the tables in a new file.
-pub(super) fn create(database: &Database) -> Result<(), Fault> {
-    let transaction = begin_durable(database)?;
-    transaction.open_table(IDS)?;
-    transaction.open_table(REGISTRATIONS)?;
-    transaction.open_table(DEVICES)?;
-    for index in [BY_ENROLLMENT, BY_HUB, BY_STATE] {
-        transaction.open_table(index)?;
-    }
-    for names in [ENROLLMENT_NAMES, HUB_NAMES] {
-        transaction.open_table(names)?;
-    }
-    transaction.open_table(COUNTS)?;
-    transaction.open_table(META)?.insert(META_FORMAT_VERSION, FORMAT_VERSION)?;
-    Sequence { next_number: 1, revision: 0 }.write(&transaction)?;
-    Ok(transaction.commit()?)
-}
-
-/// Checks the format, upgrades an older one, and reads where the numbers stand.
-pub(super) fn load(database: &Database) -> Result<Sequence, FormatError> {
-    match format_version(database)? {
-        FORMAT_VERSION => {}
-        newer if newer > FORMAT_VERSION => return Err(FormatError::Newer(newer)),
-        older => upgrade(database, older)?,
-    }
-    sequence(&database.begin_read()?)
-}
-
-fn format_version(database: &Database) -> Result<u64, FormatError> {
-    let meta = match database.begin_read()?.open_table(META) {
-        Ok(meta) => meta,
-        Err(redb::TableError::Storage(error)) => return Err(error.into()),
-        Err(_) => return Err(FormatError::Foreign),
-    };
-    let version = meta.get(META_FORMAT_VERSION)?.ok_or(FormatError::Foreign)?;
-    Ok(version.value())
-}
-
-/// Brings an older file to this format in one transaction. There is no older format yet: the first one is 1.
-fn upgrade(_database: &Database, from: u64) -> Result<(), FormatError> {
-    Err(FormatError::Unknown(from))
-}
-
-pub(super) fn sequence(transaction: &redb::ReadTransaction) -> Result<Sequence, FormatError> {
-    let meta = transaction.open_table(META)?;
-    let number = |key: &str| -> Result<u64, FormatError> {
-        let value = meta.get(key)?.ok_or_else(|| Fault::Damaged(format!("table meta: {key} is missing")))?;
-        Ok(value.value())
-    };
-    Ok(Sequence { next_number: number(META_NEXT_NUMBER)?, revision: number(META_REVISION)? })
-}
-
-/// Writes another format version, as a newer program would.
-#[cfg(test)]
-pub(super) fn write_format_version(database: &Database, version: u64) {
-    let transaction = begin_durable(database).unwrap();
-    transaction.open_table(META).unwrap().insert(META_FORMAT_VERSION, version).unwrap();
-    transaction.commit().unwrap();
 }

@@ -1,4 +1,4 @@
-//! The one thread that writes. It takes all decisions that wait, commits them at once, and answers when they are durable.
+//! The one thread that writes. It takes all changes that wait, commits them at once, and answers when they are durable.
 //!
 //! ```text
 //! serving --batch failed--> closes and opens the file again --> pausing --pause over, next batch--> serving
@@ -13,23 +13,24 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
-use super::batch::{self, Request, Verdict};
+use super::batch;
+use super::change::Change;
 use super::config::Config;
 use super::fault::Fault;
+use super::format::{self, FormatError};
 use super::names::Names;
 use super::open::Source;
 use super::slot::Slot;
-use super::tables::{self, FormatError, Sequence};
-use crate::domain::ports::{CommitError, StoreError};
+use super::tables::Sequence;
+use crate::domain::ports::StoreError;
 
 /// Those whose answers a commit held back come again within this time, but not all at once. Waiting so long for them made batches of 64
 /// committers twice as large, and a registration a fifth cheaper; who is alone does not wait.
 const LINGER: Duration = Duration::from_micros(300);
 
 /// What the writer is asked to do.
-#[expect(clippy::large_enum_variant, reason = "nearly all are commits")]
 pub(super) enum Job {
-    Commit(Request, oneshot::Sender<Verdict>),
+    Change(Change),
     /// A reader found that generation of the database unusable.
     Reopen(u64),
     /// Finish what waits, close the file, then say so.
@@ -47,8 +48,6 @@ pub(super) struct Writer {
     /// The failure that a pause follows, and when the pause is over.
     pub failed: Option<(Instant, Arc<str>)>,
 }
-
-type Waiting = (Request, oneshot::Sender<Verdict>);
 
 impl Writer {
     pub fn start(self, config: &Config) -> std::io::Result<(mpsc::Sender<Job>, JoinHandle<()>)> {
@@ -75,7 +74,7 @@ impl Writer {
             last_taken = jobs.len();
             for job in jobs.drain(..) {
                 match job {
-                    Job::Commit(request, answer) => waiting.push((request, answer)),
+                    Job::Change(change) => waiting.push(change),
                     Job::Reopen(generation) => self.reopen(generation),
                     Job::Close(done) => {
                         queue.close();
@@ -108,46 +107,41 @@ impl Writer {
         self.failed.as_ref().filter(|(until, _)| Instant::now() < *until).map(|(_, reason)| reason.clone())
     }
 
-    fn serve(&mut self, waiting: &mut Vec<Waiting>) {
+    fn serve(&mut self, waiting: &mut Vec<Change>) {
         if let Some(reason) = self.pausing() {
             return refuse(waiting, &StoreError::Unavailable(reason));
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| self.commit(waiting)))
             .unwrap_or_else(|panic| Err(Fault::panic("committing", &*panic)));
         match outcome {
-            Ok(verdicts) => {
+            Ok(()) => {
                 if self.failed.take().is_some() {
                     info!("the store writes again");
                 }
-                for ((_, answer), verdict) in waiting.drain(..).zip(verdicts) {
-                    // Who asked may be gone; the decision stands.
-                    let _ = answer.send(verdict);
-                }
+                waiting.drain(..).for_each(Change::answer);
             }
             Err(fault) => {
-                error!(%fault, decisions = waiting.len(), "the store could not commit");
+                error!(%fault, changes = waiting.len(), "the store could not commit");
                 self.recover(&fault.to_string());
                 refuse(waiting, &StoreError::from(&fault));
             }
         }
     }
 
-    fn commit(&mut self, waiting: &[Waiting]) -> Result<Vec<Verdict>, Fault> {
+    fn commit(&mut self, waiting: &mut [Change]) -> Result<(), Fault> {
         if self.slot.is_away() {
             self.open_again()?;
         }
         let transaction = self.slot.begin_durable()?;
-        let mut applied =
-            batch::apply(&transaction, &self.names, self.sequence, waiting.iter().map(|(request, _)| request))?;
-        if applied.writes() {
+        let applied = batch::apply(&transaction, &self.names, self.sequence, waiting)?;
+        if applied.writes {
             transaction.commit()?;
         } else {
             transaction.abort()?;
         }
         self.sequence = applied.sequence;
-        let verdicts = std::mem::take(&mut applied.verdicts);
         applied.committed();
-        Ok(verdicts)
+        Ok(())
     }
 
     /// After a failure the database refuses to work until it was opened again. What is in the file decides what is known afterwards: the
@@ -165,7 +159,7 @@ impl Writer {
 
     fn open_again(&mut self) -> Result<(), Fault> {
         let database = self.source.open().map_err(|error| Fault::Io(error.to_string()))?;
-        self.sequence = tables::load(&database).map_err(|error| match error {
+        self.sequence = format::load(&database).map_err(|error| match error {
             FormatError::Fault(fault) => fault,
             FormatError::Foreign | FormatError::Newer(_) | FormatError::Unknown(_) => {
                 Fault::Damaged("the file was replaced by another one".to_owned())
@@ -177,8 +171,6 @@ impl Writer {
     }
 }
 
-fn refuse(waiting: &mut Vec<Waiting>, error: &StoreError) {
-    for (_, answer) in waiting.drain(..) {
-        let _ = answer.send(Err(CommitError::Store(error.clone())));
-    }
+fn refuse(waiting: &mut Vec<Change>, error: &StoreError) {
+    waiting.drain(..).for_each(|change| change.refuse(error.clone()));
 }

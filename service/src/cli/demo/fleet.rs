@@ -41,6 +41,8 @@ pub struct Outcome {
     /// What should not have happened.
     pub surprises: Vec<String>,
     pub first_assigned: Option<Duration>,
+    /// A device to try things with, and its hub: the first by name.
+    pub example: Option<(String, String)>,
     pub took: Duration,
     /// Sorted.
     pub latencies: Vec<Duration>,
@@ -93,6 +95,7 @@ impl Fleet {
             refused: Vec::new(),
             surprises: Vec::new(),
             first_assigned: None,
+            example: None,
             took: Duration::ZERO,
             latencies: Vec::with_capacity(total),
         };
@@ -130,7 +133,11 @@ impl Outcome {
         match (result, refusal) {
             (Ok(Answer::Accepted(answer)), None) => {
                 self.first_assigned.get_or_insert(since_start);
-                *self.hubs.entry(answer.assigned_hub.unwrap_or_default()).or_default() += 1;
+                let hub = answer.assigned_hub.unwrap_or_default();
+                if self.example.as_ref().is_none_or(|(first, _)| name < *first) {
+                    self.example = Some((name, hub.clone()));
+                }
+                *self.hubs.entry(hub).or_default() += 1;
             }
             (Ok(Answer::Rejected(answer)), Some(refusal)) => {
                 self.refused.push((refusal, format!("{name}: {} {}", answer.status, answer.message)));

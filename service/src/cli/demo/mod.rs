@@ -15,7 +15,7 @@ use crate::service::Service;
 use crate::settings::Settings;
 use fleet::Fleet;
 use report::{Output, Report};
-use world::World;
+use world::{World, hub_ports};
 
 /// Make a development PKI and a configuration in ./demo, start the service, register a fleet, and keep running.
 ///
@@ -28,7 +28,7 @@ pub struct Arguments {
     /// How many devices register.
     #[arg(long, env = "FIRSTHOP_DEMO_DEVICES", value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=50_000))]
     devices: u32,
-    /// The port on 127.0.0.1; 0 takes a free one.
+    /// The port on 127.0.0.1, with those of the three hubs after it; 0 takes free ones.
     #[arg(long, env = "FIRSTHOP_DEMO_PORT", value_name = "PORT", default_value_t = 8883)]
     port: u16,
     /// How many devices register at the same time.
@@ -54,12 +54,11 @@ pub fn run(arguments: &Arguments) -> Exit {
 async fn demo(arguments: &Arguments) -> anyhow::Result<Exit> {
     let started = Instant::now();
     // Before anything is made: a demo that runs already keeps its certificates.
-    std::net::TcpListener::bind(("127.0.0.1", arguments.port)).with_context(|| {
-        format!(
-            "cannot listen on 127.0.0.1:{} (does another demo or broker run? choose another --port)",
-            arguments.port
-        )
-    })?;
+    for port in std::iter::once(arguments.port).chain(hub_ports(arguments.port)) {
+        std::net::TcpListener::bind(("127.0.0.1", port)).with_context(|| {
+            format!("cannot listen on 127.0.0.1:{port} (does another demo or broker run? choose another --port)")
+        })?;
+    }
     let mut report = Report::new(arguments.output);
     report.begin(&arguments.dir);
     let mut world = World::make(&arguments.dir, arguments.port, arguments.devices, &mut report)?;
@@ -72,10 +71,10 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<Exit> {
     world.write_client_folders(address.port())?;
     let outcome =
         Fleet::new(&world, address.port(), started)?.register(usize::from(arguments.at_once), &mut report).await?;
-    report.outcome(&outcome);
+    report.outcome(&outcome, service.hubs());
     let exit = if outcome.is_as_expected() { Exit::Done } else { Exit::Failure };
     if !arguments.exit {
-        report.invite(&world, address.port());
+        report.invite(&world, address.port(), &outcome);
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         tokio::select! {
             _ = terminate.recv() => {}

@@ -1,15 +1,16 @@
 //! What the demo shows: a picture on a terminal, plain lines elsewhere, events as JSON when asked.
 
 use std::io::{IsTerminal, Write, stdout};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use firsthop_protocol::Answer;
+use firsthop_protocol::{Answer, HubName};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::fleet::{Outcome, Registered};
-use super::world::{HUBS, World};
+use super::world::World;
 
 /// A line for whoever still reads: `firsthop demo | head` is no fault of the demo.
 macro_rules! say {
@@ -104,7 +105,7 @@ impl Report {
         }
     }
 
-    pub fn outcome(&self, outcome: &Outcome) {
+    pub fn outcome(&self, outcome: &Outcome, hubs: &[(HubName, SocketAddr)]) {
         let assigned: usize = outcome.hubs.values().sum();
         let rate = outcome.latencies.len() as f64 / outcome.took.as_secs_f64().max(1e-9);
         let milliseconds = |percent| outcome.percentile(percent).as_secs_f64() * 1e3;
@@ -123,10 +124,10 @@ impl Report {
             first.unwrap_or_default()
         );
         let most = outcome.hubs.values().copied().max().unwrap_or(1).max(1);
-        for (at, (name, _)) in HUBS.iter().enumerate() {
-            let address = format!("localhost:{}", 8884 + at);
+        for (name, address) in hubs {
+            let address = format!("localhost:{}", address.port());
             let count = outcome.hubs.get(&address).copied().unwrap_or_default();
-            say!("   {name:<12} {:<BAR$} {count:>5}   {address}", "█".repeat((count * BAR).div_ceil(most)));
+            say!("   {:<12} {:<BAR$} {count:>5}   {address}", name.as_str(), "█".repeat((count * BAR).div_ceil(most)));
         }
         say!(" {} refused, as they should be:", outcome.refused.len());
         for (what, message) in &outcome.refused {
@@ -137,7 +138,7 @@ impl Report {
         }
     }
 
-    pub fn invite(&self, world: &World, port: u16) {
+    pub fn invite(&self, world: &World, port: u16, outcome: &Outcome) {
         self.event(&json!({"event": "ready", "port": port}));
         if !self.text() {
             return;
@@ -152,6 +153,20 @@ impl Report {
         say!(
             "   XDG_CONFIG_HOME={dir}/dev-0001 mosquitto_rr -t '$provisioning/register' -e '$provisioning/register/response' -m '{{}}'"
         );
+        if let Some((name, hub)) = &outcome.example
+            && let Some((_, port)) = hub.rsplit_once(':')
+        {
+            say!(" Read its twin on its hub:");
+            say!(
+                "   XDG_CONFIG_HOME={dir}/{name} mosquitto_rr -p {port} -i {name} -t '$iothub/twin/GET/?$rid=1' -e '$iothub/twin/res/200/?$rid=1' -m ' '"
+            );
+            say!(" Move it to another hub, with its state, by what it measured:");
+            say!(
+                "   XDG_CONFIG_HOME={dir}/{name} mosquitto_rr -t '$provisioning/register' -e '$provisioning/register/response' -m '{{\"latencies\":{{\"hub-austin\":1}}}}'"
+            );
+            say!(" See it as an operator does:");
+            say!("   firsthop twin show {name} --socket {dir}/admin.sock");
+        }
         say!(" Try one that is refused:");
         say!(
             "   XDG_CONFIG_HOME={dir}/dev-expired mosquitto_rr -t '$provisioning/register' -e '$provisioning/register/response' -m '{{}}'"

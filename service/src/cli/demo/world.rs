@@ -10,8 +10,13 @@ use firsthop_certs::{Authority, Defect, Identity};
 
 use super::report::Report;
 
-/// The hubs that devices are spread over, with their weights.
-pub const HUBS: [(&str, u16); 3] = [("hub-lisbon", 1), ("hub-berlin", 1), ("hub-austin", 1)];
+/// The hubs that devices are spread over. Each has a port of its own.
+pub const HUBS: [&str; 3] = ["hub-lisbon", "hub-berlin", "hub-austin"];
+
+/// The hubs' ports: those after the service's, or any free ones where it takes any free one.
+pub fn hub_ports(port: u16) -> [u16; HUBS.len()] {
+    if port == 0 { [0; HUBS.len()] } else { [1, 2, 3].map(|next: u16| port.saturating_add(next)) }
+}
 
 /// How the configuration of a demo begins: a folder without it is somebody else's.
 const MARK: &str = "# Written by `firsthop demo`";
@@ -134,11 +139,14 @@ key = "certs/server.key"
 
 [store]
 path = "registry.redb"
+
+# For `firsthop hub list --socket admin.sock` and its like.
+[admin]
+socket = "admin.sock"
 "#
     );
-    for (at, (name, weight)) in HUBS.iter().enumerate() {
-        let hub_port = 8884 + at;
-        write!(text, "\n[[hubs]]\nname = \"{name}\"\nhost = \"localhost\"\nport = {hub_port}\nweight = {weight}\n")
+    for (name, hub_port) in HUBS.iter().zip(hub_ports(port)) {
+        write!(text, "\n[[hubs]]\nname = \"{name}\"\nhost = \"localhost\"\nlisten = \"127.0.0.1:{hub_port}\"\n")
             .expect("a String takes all text");
     }
     text.push_str(
@@ -147,6 +155,9 @@ path = "registry.redb"
 [[groups]]
 id = "factory"
 primary = "certs/factory.pem"
+# The nearest hub by what a device measured; spread over all where it measured nothing.
+allocation = "geoLatency"
+initial_twin = { tags = { line = "demo" }, desired = { interval = 60 } }
 
 # A line that was closed: its devices are refused.
 [[groups]]

@@ -5,38 +5,62 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::enrolled::{Anchor, EnrolledCertificate};
+use super::fault::Fault;
+use super::verdict;
 use crate::domain::enrollment::Enrollment;
 
 /// Enrolled CA certificates by subject. Below one subject they are sorted by key id, those without one first.
-#[derive(Default)]
-pub(in crate::domain) struct AnchorIndex {
-    by_subject: HashMap<Box<[u8]>, Vec<Entry>>,
+pub(in crate::domain) struct AnchorIndex<V = Arc<Enrollment>> {
+    by_subject: HashMap<Box<[u8]>, Vec<Entry<V>>>,
+}
+
+/// Who vouches for devices with its CA certificates: an enrollment, or what a hub was told of one.
+pub(in crate::domain) trait Voucher: Clone {
+    /// Its certificates, by their place.
+    fn certificate(&self, at: usize) -> Option<&EnrolledCertificate>;
+
+    /// Whether both are the same one.
+    fn is(&self, other: &Self) -> bool;
+
+    fn refuse_disabled(&self) -> Result<(), Box<Fault>>;
+
+    /// Names who decided.
+    fn sign(&self, fault: Box<Fault>) -> Box<Fault>;
+}
+
+impl Voucher for Arc<Enrollment> {
+    fn certificate(&self, at: usize) -> Option<&EnrolledCertificate> {
+        self.certificates.iter().nth(at)
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(self, other)
+    }
+
+    fn refuse_disabled(&self) -> Result<(), Box<Fault>> {
+        verdict::refuse_disabled(self)
+    }
+
+    fn sign(&self, fault: Box<Fault>) -> Box<Fault> {
+        fault.by(&self.name)
+    }
 }
 
 #[derive(Clone)]
-struct Entry {
-    enrollment: Arc<Enrollment>,
-    slot: Slot,
+struct Entry<V> {
+    voucher: V,
+    /// Which of its certificates.
+    at: usize,
 }
 
-/// Which of an entry's certificates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Slot {
-    Primary,
-    Secondary,
-}
-
-impl Entry {
+impl<V: Voucher> Entry<V> {
     fn certificate(&self) -> Option<&EnrolledCertificate> {
-        match self.slot {
-            Slot::Primary => Some(&self.enrollment.certificates.primary),
-            Slot::Secondary => self.enrollment.certificates.secondary.as_ref(),
-        }
+        self.voucher.certificate(self.at)
     }
 
-    fn candidate(&self) -> Option<Candidate<'_>> {
+    fn candidate(&self) -> Option<Candidate<'_, V>> {
         let certificate = self.certificate()?;
-        Some(Candidate { enrollment: &self.enrollment, certificate, anchor: certificate.anchor()? })
+        Some(Candidate { voucher: &self.voucher, certificate, anchor: certificate.anchor()? })
     }
 
     fn key_id(&self) -> Option<&[u8]> {
@@ -45,21 +69,34 @@ impl Entry {
 }
 
 /// An enrolled CA certificate that may be the issuer of another.
-#[derive(Clone, Copy)]
-pub(super) struct Candidate<'b> {
-    pub(super) enrollment: &'b Arc<Enrollment>,
+pub(super) struct Candidate<'b, V> {
+    pub(super) voucher: &'b V,
     pub(super) certificate: &'b EnrolledCertificate,
     pub(super) anchor: &'b Anchor,
 }
 
-impl AnchorIndex {
+// Derived, they would ask the same of `V`.
+impl<V> Clone for Candidate<'_, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V> Copy for Candidate<'_, V> {}
+
+impl<V> Default for AnchorIndex<V> {
+    fn default() -> Self {
+        Self { by_subject: HashMap::new() }
+    }
+}
+
+impl<V: Voucher> AnchorIndex<V> {
     /// Adds the CA certificates of a group. Call [`Self::seal`] after the last.
-    pub(in crate::domain) fn add(&mut self, enrollment: &Arc<Enrollment>) {
-        let certificates = &enrollment.certificates;
-        let slots = [(Slot::Primary, Some(&certificates.primary)), (Slot::Secondary, certificates.secondary.as_ref())];
-        for (slot, certificate) in slots {
-            let Some(anchor) = certificate.and_then(EnrolledCertificate::anchor) else { continue };
-            let entry = Entry { enrollment: enrollment.clone(), slot };
+    pub(in crate::domain) fn add(&mut self, voucher: &V) {
+        for at in 0.. {
+            let Some(certificate) = voucher.certificate(at) else { break };
+            let Some(anchor) = certificate.anchor() else { continue };
+            let entry = Entry { voucher: voucher.clone(), at };
             match self.by_subject.get_mut(anchor.trust.subject.as_ref()) {
                 Some(entries) => entries.push(entry),
                 None => {
@@ -82,7 +119,7 @@ impl AnchorIndex {
         &'b self,
         issuer: &[u8],
         key_id: Option<&[u8]>,
-    ) -> impl Iterator<Item = Candidate<'b>> {
+    ) -> impl Iterator<Item = Candidate<'b, V>> {
         let entries = self.by_subject.get(issuer).map_or(&[][..], Vec::as_slice);
         let nameless = entries.partition_point(|entry| entry.key_id().is_none());
         let (first, second) = match key_id {
@@ -97,7 +134,7 @@ impl AnchorIndex {
     }
 
     /// The certificates of that name and key.
-    pub(super) fn with_key<'b>(&'b self, subject: &[u8], key: &[u8]) -> impl Iterator<Item = Candidate<'b>> {
+    pub(super) fn with_key<'b>(&'b self, subject: &[u8], key: &[u8]) -> impl Iterator<Item = Candidate<'b, V>> {
         let entries = self.by_subject.get(subject).map_or(&[][..], Vec::as_slice);
         entries
             .iter()

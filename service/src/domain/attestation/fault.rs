@@ -19,7 +19,7 @@ pub(super) enum Place {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Fault {
+pub(in crate::domain) struct Fault {
     pub(super) code: ErrorCode,
     /// The rule's number, as `B3`.
     pub(super) rule: &'static str,

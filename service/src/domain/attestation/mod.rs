@@ -8,6 +8,7 @@ mod explain;
 mod fault;
 mod leaf;
 mod name;
+mod on_hub;
 mod path;
 mod presented;
 mod signature;
@@ -33,6 +34,7 @@ pub(super) use anchors::AnchorIndex;
 pub use chain::{MAX_CHAIN_BYTES, MAX_CHAIN_LEN};
 pub use enrolled::{CertificateFault, EnrolledCertificate};
 pub use explain::{Explanation, Problem, explain};
+pub use on_hub::{Authorities, AuthorityFault, Trusted, claimed_id, prove};
 pub use rustls_pki_types::CertificateDer;
 pub use summary::{Content, Role, Summary, in_short};
 
@@ -109,7 +111,7 @@ fn examine<'b>(chain: &[CertificateDer<'_>], book: &'b Book, now: Timestamp) -> 
         }
         None => {
             let found = path::find(&chain, &id, book.anchors(), now)?;
-            (found.candidate.certificate, found.candidate.enrollment, found.validity, found.path, found.tries)
+            (found.candidate.certificate, found.candidate.voucher, found.validity, found.path, found.tries)
         }
     };
     let proof = Proof {

@@ -11,7 +11,6 @@
 
 use std::cell::Cell;
 use std::slice;
-use std::sync::Arc;
 use std::time::Duration;
 
 use firsthop_protocol::{RegistrationId, Timestamp};
@@ -19,14 +18,13 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::certificate::X509Certificate;
 
-use super::anchors::{AnchorIndex, Candidate};
+use super::anchors::{AnchorIndex, Candidate, Voucher};
 use super::chain::{Chain, is_self_issued};
 use super::fault::{Fault, Place};
 use super::name;
 use super::presented::{self, Validity};
 use super::signature::{self, Signature};
 use super::verdict::{Path, not_signed, unsupported_signature};
-use crate::domain::enrollment::Enrollment;
 
 /// Most enrolled certificates of one name that are tried as the issuer of one certificate. With key ids there is only one.
 pub(super) const MAX_TRIES_PER_LEVEL: usize = 4;
@@ -34,8 +32,8 @@ pub(super) const MAX_TRIES_PER_LEVEL: usize = 4;
 pub(super) const MAX_TRIES: usize = 12;
 
 /// The group that accepts a chain.
-pub(super) struct Found<'b> {
-    pub(super) candidate: Candidate<'b>,
+pub(super) struct Found<'b, V> {
+    pub(super) candidate: Candidate<'b, V>,
     /// The time in which every certificate of the path is valid.
     pub(super) validity: Validity,
     /// From the device's certificate upward.
@@ -45,12 +43,12 @@ pub(super) struct Found<'b> {
 }
 
 /// Finds the group that decides, and asks it.
-pub(super) fn find<'b>(
+pub(super) fn find<'b, V: Voucher>(
     chain: &Chain<'_>,
     id: &RegistrationId,
-    anchors: &'b AnchorIndex,
+    anchors: &'b AnchorIndex<V>,
     now: Timestamp,
-) -> Result<Found<'b>, Box<Fault>> {
+) -> Result<Found<'b, V>, Box<Fault>> {
     let leaf_der = chain.der(0).ok_or_else(|| chain.not_enrolled(Place::Chain))?;
     let leaf = chain.leaf()?;
     let end_entity = EndEntityCert::try_from(leaf_der)
@@ -62,10 +60,10 @@ pub(super) fn find<'b>(
     Walk { chain, id, anchors, now, end_entity: &end_entity, tries: Cell::new(0) }.run()
 }
 
-struct Walk<'a, 'c, 'b> {
+struct Walk<'a, 'c, 'b, V> {
     chain: &'a Chain<'c>,
     id: &'a RegistrationId,
-    anchors: &'b AnchorIndex,
+    anchors: &'b AnchorIndex<V>,
     now: Timestamp,
     end_entity: &'a EndEntityCert<'a>,
     tries: Cell<usize>,
@@ -78,24 +76,24 @@ struct Step {
 }
 
 /// What trying one enrolled certificate as the issuer of a path's last certificate led to.
-enum Attempt<'b> {
+enum Attempt<'b, V> {
     /// It did not sign. Another may have.
     Foreign,
     /// It did, but further down a certificate was not signed by the one above it.
     Broken(Box<Fault>),
     /// It did, and so its group decides.
-    Decided(Result<Found<'b>, Box<Fault>>),
+    Decided(Result<Found<'b, V>, Box<Fault>>),
 }
 
 /// What looking for enrolled issuers of a path's last certificate led to.
-enum Level<'b> {
+enum Level<'b, V> {
     None,
     Broken(Box<Fault>),
-    Decided(Result<Found<'b>, Box<Fault>>),
+    Decided(Result<Found<'b, V>, Box<Fault>>),
 }
 
-impl<'b> Walk<'_, '_, 'b> {
-    fn run(&self) -> Result<Found<'b>, Box<Fault>> {
+impl<'b, V: Voucher> Walk<'_, '_, 'b, V> {
+    fn run(&self) -> Result<Found<'b, V>, Box<Fault>> {
         let mut steps = vec![Step { at: 0, below: None }];
         let mut broken = None;
         let mut looked_up = String::new();
@@ -163,7 +161,7 @@ impl<'b> Walk<'_, '_, 'b> {
         }
     }
 
-    fn level(&self, path: &[usize]) -> Result<Level<'b>, Box<Fault>> {
+    fn level(&self, path: &[usize]) -> Result<Level<'b, V>, Box<Fault>> {
         let Some(top) = path.last().and_then(|at| self.chain.certificate(*at)) else { return Ok(Level::None) };
         let issuer = presented::name_content(top.issuer());
         let named = self.anchors.candidates(issuer, presented::authority_key_id(top)).take(MAX_TRIES_PER_LEVEL);
@@ -183,19 +181,19 @@ impl<'b> Walk<'_, '_, 'b> {
         &self,
         path: &[usize],
         top: &X509Certificate<'_>,
-        candidates: impl Iterator<Item = Candidate<'b>>,
-    ) -> Result<Level<'b>, Box<Fault>> {
-        let mut decided: Option<(&Arc<Enrollment>, Box<Fault>)> = None;
+        candidates: impl Iterator<Item = Candidate<'b, V>>,
+    ) -> Result<Level<'b, V>, Box<Fault>> {
+        let mut decided: Option<(&V, Box<Fault>)> = None;
         for candidate in candidates {
             // After a group has decided, only its own other certificate can change its mind: the same CA, renewed with the same key.
-            if decided.as_ref().is_some_and(|(enrollment, _)| !Arc::ptr_eq(enrollment, candidate.enrollment)) {
+            if decided.as_ref().is_some_and(|(voucher, _)| !voucher.is(candidate.voucher)) {
                 continue;
             }
             match self.attempt(path, top, candidate)? {
                 Attempt::Foreign => {}
                 Attempt::Broken(fault) => return Ok(Level::Broken(fault)),
                 Attempt::Decided(Ok(found)) => return Ok(Level::Decided(Ok(found))),
-                Attempt::Decided(Err(fault)) => drop(decided.get_or_insert((candidate.enrollment, fault))),
+                Attempt::Decided(Err(fault)) => drop(decided.get_or_insert((candidate.voucher, fault))),
             }
         }
         Ok(decided.map_or(Level::None, |(_, fault)| Level::Decided(Err(fault))))
@@ -205,8 +203,8 @@ impl<'b> Walk<'_, '_, 'b> {
         &self,
         path: &[usize],
         top: &X509Certificate<'_>,
-        candidate: Candidate<'b>,
-    ) -> Result<Attempt<'b>, Box<Fault>> {
+        candidate: Candidate<'b, V>,
+    ) -> Result<Attempt<'b, V>, Box<Fault>> {
         self.tries.set(self.tries.get() + 1);
         if self.tries.get() > MAX_TRIES {
             let message = "the certificates sent can be put together in too many ways; send one chain, in order";
@@ -250,17 +248,17 @@ impl<'b> Walk<'_, '_, 'b> {
         Ok(Attempt::Decided(Err(judged.refuse(&error))))
     }
 
-    fn accept(&self, judged: &Path<'_, '_, 'b>) -> Result<Found<'b>, Box<Fault>> {
+    fn accept(&self, judged: &Path<'_, '_, 'b, V>) -> Result<Found<'b, V>, Box<Fault>> {
         let validity = judged.accept()?;
         Ok(Found { candidate: judged.candidate, validity, path: judged.certificates.to_vec(), tries: self.tries.get() })
     }
 
-    fn signed_by(&self, cert: &X509Certificate<'_>, candidate: Candidate<'_>) -> Signature {
+    fn signed_by(&self, cert: &X509Certificate<'_>, candidate: Candidate<'_, V>) -> Signature {
         candidate.certificate.read(|issuer| signature::check(cert, issuer)).unwrap_or(Signature::Foreign)
     }
 
     /// Signatures, dates, basic constraints, extended key usage and name constraints of the path, below the anchor.
-    fn validate(&self, path: &[usize], candidate: Candidate<'_>) -> Result<(), webpki::Error> {
+    fn validate(&self, path: &[usize], candidate: Candidate<'_, V>) -> Result<(), webpki::Error> {
         let intermediates: Vec<CertificateDer<'_>> = path
             .iter()
             .skip(1)

@@ -4,7 +4,7 @@
 use firsthop_protocol::{ErrorCode, RegistrationId, Timestamp};
 use x509_parser::certificate::X509Certificate;
 
-use super::anchors::Candidate;
+use super::anchors::{Candidate, Voucher};
 use super::chain::Chain;
 use super::fault::{Fault, Place, outside_validity};
 use super::presented::Validity;
@@ -12,30 +12,30 @@ use super::{constraints, leaf};
 use crate::domain::enrollment::Enrollment;
 
 /// A path whose signatures are genuine: presented certificates from the device's own upward, and the enrolled CA that signed the last.
-pub(super) struct Path<'a, 'c, 'b> {
+pub(super) struct Path<'a, 'c, 'b, V> {
     pub(super) chain: &'a Chain<'c>,
     pub(super) id: &'a RegistrationId,
     pub(super) now: Timestamp,
     pub(super) certificates: &'a [usize],
-    pub(super) candidate: Candidate<'b>,
+    pub(super) candidate: Candidate<'b, V>,
 }
 
-impl Path<'_, '_, '_> {
+impl<V: Voucher> Path<'_, '_, '_, V> {
     /// The rules that webpki leaves to us, for a path that it accepts.
     /// Tells in which time every certificate of it is valid.
     pub(super) fn accept(&self) -> Result<Validity, Box<Fault>> {
         let candidate = self.candidate;
-        let name = &candidate.enrollment.name;
-        refuse_disabled(candidate.enrollment)?;
+        let sign = |fault| candidate.voucher.sign(fault);
+        candidate.voucher.refuse_disabled()?;
         let leaf = self.chain.leaf()?;
-        leaf::usage(leaf).map_err(|fault| fault.by(name))?;
+        leaf::usage(leaf).map_err(sign)?;
         let mut validity = candidate.certificate.validity();
         let what = || format!("the CA certificate that issued it ({})", candidate.certificate.subject());
         if let Some(fault) = outside_validity(validity, self.now, what, Place::Enrollment) {
-            return Err(fault.by(name));
+            return Err(sign(fault));
         }
-        self.judge_intermediates().map_err(|fault| fault.by(name))?;
-        self.judge_common_name().map_err(|fault| fault.by(name))?;
+        self.judge_intermediates().map_err(sign)?;
+        self.judge_common_name().map_err(sign)?;
         for at in self.certificates {
             if let Some(cert) = self.chain.certificate(*at) {
                 validity = validity.and(Validity::of(cert));
@@ -87,7 +87,7 @@ impl Path<'_, '_, '_> {
 
     /// The fault of a path that webpki refuses, though its signatures are genuine.
     pub(super) fn refuse(&self, error: &webpki::Error) -> Box<Fault> {
-        if let Err(fault) = refuse_disabled(self.candidate.enrollment) {
+        if let Err(fault) = self.candidate.voucher.refuse_disabled() {
             return fault;
         }
         let mut fault = self.first_fault().unwrap_or_else(|| {
@@ -105,7 +105,7 @@ impl Path<'_, '_, '_> {
             Fault::bad("B3", place, message)
         });
         fault.detail = format!("path validation: {error:?}");
-        fault.by(&self.candidate.enrollment.name)
+        self.candidate.voucher.sign(fault)
     }
 
     /// The first certificate of the path with a fault of its own. Wording only: that the path is refused is decided.

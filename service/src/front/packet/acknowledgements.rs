@@ -1,13 +1,14 @@
 //! PUBACK, PUBREC, PUBREL, PUBCOMP: the client's half of QoS 1 and 2.
 
 use super::super::codec::{Ack, AckReason, AckReply, Reply};
-use super::super::session::Session;
+use super::super::session::{Role, Session};
 
-impl Session {
+impl<R: Role> Session<R> {
     pub(in super::super) fn on_puback(&mut self, ack: Ack) {
         if let Some(next) = self.outbound.acknowledged(ack.pkid) {
             self.put(next);
         }
+        R::on_acknowledged(self, ack.pkid);
     }
 
     pub(in super::super) fn on_pubrec(&mut self, ack: Ack) {

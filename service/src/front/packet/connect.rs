@@ -1,93 +1,95 @@
-//! CONNECT: who is it, and may it have a session (MQTT 5 section 3.1, MQTT 3.1.1 section 3.1).
+//! CONNECT: what it settles whatever the endpoint (MQTT 5 section 3.1, MQTT 3.1.1 section 3.1).
 
-use rustls::pki_types::CertificateDer;
+use std::net::SocketAddr;
 
-use super::super::access::Access;
-use super::super::codec::{ConnAck, ConnAckProperties, Connect, ConnectReason, Version, Will};
-use super::super::door::Door;
-use super::super::identity::Identity;
+use bytes::BytesMut;
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Duration, timeout};
 
-/// A CONNECT that gets a session.
-pub struct Accepted {
-    pub identity: Identity,
-    pub client_id: Box<str>,
-    pub version: Version,
-    /// Seconds, as enforced.
-    pub keep_alive: u64,
-    pub receive_maximum: Option<u16>,
-    pub will: Option<Box<Will>>,
-    pub answer: ConnAck,
+use super::super::codec::{ConnAck, ConnAckProperties, Connect, ConnectReason, Encoder, Reply, Version};
+use super::super::endpoint::Endpoint;
+use super::super::listener::Transport;
+
+/// Why a CONNECT gets no session.
+#[derive(Debug)]
+pub struct Refused {
+    pub reason: ConnectReason,
+    pub why: String,
+    /// `host:port` where the client should go instead.
+    pub instead: Option<String>,
 }
 
-/// Refusals that only concern MQTT are CONNACKs. A client whose certificate proves nothing gets a session: there it is told why.
-pub fn handle(
-    door: &Door,
-    chain: &[CertificateDer<'_>],
-    connect: Connect,
-) -> Result<Accepted, (ConnectReason, String)> {
-    if door.stopping.is_cancelled() {
-        return Err((ConnectReason::ServerUnavailable, "the service is stopping".into()));
+impl Refused {
+    pub fn new(reason: ConnectReason, why: impl Into<String>) -> Self {
+        Self { reason, why: why.into(), instead: None }
     }
-    let properties = connect.properties.as_deref();
-    if properties.is_some_and(|properties| properties.authentication_method.is_some()) {
-        return Err((ConnectReason::BadAuthenticationMethod, "enhanced authentication is not offered".into()));
+
+    pub fn no_place() -> Self {
+        Self::new(ConnectReason::ServerBusy, "the service has as many sessions as it may have")
+    }
+
+    /// Tells the client and closes its connection.
+    pub async fn send<T: Transport>(self, endpoint: &Endpoint, transport: &mut T, encoder: Encoder, peer: SocketAddr) {
+        tracing::debug!(%peer, why = self.why, "CONNECT refused");
+        let mut answer = ConnAck::refused(self.reason, self.why);
+        answer.properties.server_reference = self.instead;
+        let mut out = BytesMut::new();
+        if encoder.encode(&Reply::ConnAck(Box::new(answer)), &mut out).is_ok() {
+            let sent = async {
+                transport.write_all(&out).await?;
+                transport.shutdown().await
+            };
+            // The client is refused either way; whether it read why is its affair.
+            let _ = timeout(endpoint.limits.unread, sent).await;
+        }
+    }
+}
+
+/// Refusals that only concern MQTT.
+pub fn check(endpoint: &Endpoint, connect: &Connect) -> Result<(), Refused> {
+    if endpoint.stopping.is_cancelled() {
+        return Err(Refused::new(ConnectReason::ServerUnavailable, "the service is stopping"));
+    }
+    if connect.properties.as_deref().is_some_and(|properties| properties.authentication_method.is_some()) {
+        return Err(Refused::new(ConnectReason::BadAuthenticationMethod, "enhanced authentication is not offered"));
     }
     if connect.version == Version::V311 && connect.client_id.is_empty() && !connect.clean {
         // [MQTT-3.1.3-8]
-        return Err((ConnectReason::ClientIdentifierNotValid, "an empty client id needs a clean session".into()));
+        return Err(Refused::new(ConnectReason::ClientIdentifierNotValid, "an empty client id needs a clean session"));
     }
-    let identity = Identity::of(&door.provisioner, chain, &connect);
-    let will = match (connect.will, identity.known_proof()) {
-        (Some(will), Some(proof)) => {
-            let access = Access { id: &proof.id, grants: &proof.enrollment.topics };
-            if !access.may_publish(&will.topic) {
-                return Err((
-                    ConnectReason::NotAuthorized,
-                    "this device may not publish to the topic of its will".into(),
-                ));
-            }
-            Some(Box::new(will))
-        }
-        // A stranger's will is never published, so there is nothing to keep.
-        (_, None) | (None, _) => None,
-    };
-    let (client_id, assigned) = if connect.client_id.is_empty() {
-        let label = uuid::Uuid::new_v4().simple().to_string();
-        let assigned = match identity.id() {
-            Some(id) => format!("{id}/{label}"),
-            None => label,
-        };
-        (assigned.clone(), Some(assigned))
-    } else {
-        (connect.client_id, None)
-    };
-    let longest = door.limits.keep_alive.as_secs().clamp(1, u16::MAX.into()) as u16;
-    let capped = connect.keep_alive == 0 || connect.keep_alive > longest;
-    let keep_alive = if capped { longest } else { connect.keep_alive };
-    let answer = ConnAck {
+    Ok(())
+}
+
+/// The keep-alive in seconds, as enforced: none, or a longer one, counts as the longest.
+pub fn keep_alive(asked: u16, longest: Duration) -> u16 {
+    let longest = longest.as_secs().clamp(1, u16::MAX.into()) as u16;
+    if asked == 0 { longest } else { asked.min(longest) }
+}
+
+/// The longest silence: one and a half times the keep-alive ([MQTT-3.1.2-22]).
+pub fn silence(keep_alive: u16) -> Duration {
+    Duration::from_millis(u64::from(keep_alive) * 1500)
+}
+
+/// The CONNACK of a client that gets a session of its own.
+pub fn welcome(endpoint: &Endpoint, connect: &Connect, keep_alive: u16, assigned_client_id: Option<String>) -> ConnAck {
+    ConnAck {
         session_present: false,
         reason: ConnectReason::Success,
         properties: ConnAckProperties {
-            // Nothing of a session outlives its connection.
-            session_expiry_interval: properties
-                .and_then(|properties| properties.session_expiry_interval)
-                .filter(|s| *s > 0)
-                .map(|_| 0),
-            receive_maximum: Some(door.limits.in_flight.max(1)),
-            max_packet_size: Some(u32::try_from(door.limits.packet_size.as_u64()).unwrap_or(u32::MAX)),
-            assigned_client_id: assigned,
+            // Nothing of a session outlives its connection, unless the endpoint says so.
+            session_expiry_interval: session_expiry(connect).filter(|seconds| *seconds > 0).map(|_| 0),
+            receive_maximum: Some(endpoint.limits.in_flight.max(1)),
+            max_packet_size: Some(u32::try_from(endpoint.limits.packet_size.as_u64()).unwrap_or(u32::MAX)),
+            assigned_client_id,
             shared_subscription_available: Some(false),
-            server_keep_alive: capped.then_some(longest),
+            server_keep_alive: (connect.keep_alive != keep_alive).then_some(keep_alive),
             ..ConnAckProperties::default()
         },
-    };
-    Ok(Accepted {
-        receive_maximum: properties.and_then(|properties| properties.receive_maximum),
-        identity,
-        client_id: client_id.into(),
-        version: connect.version,
-        keep_alive: keep_alive.into(),
-        will,
-        answer,
-    })
+    }
+}
+
+/// How many seconds the client wants its session to outlive its connection, where it says so.
+pub fn session_expiry(connect: &Connect) -> Option<u32> {
+    connect.properties.as_deref()?.session_expiry_interval
 }

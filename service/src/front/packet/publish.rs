@@ -1,14 +1,12 @@
-//! PUBLISH: a request in the reserved tree, or an ordinary message (MQTT 5 section 3.3).
+//! PUBLISH: a topic of the endpoint's own, or an ordinary message (MQTT 5 section 3.3).
 
-use firsthop_protocol::topic::{self, Request};
+use rustls::pki_types::CertificateDer;
 
 use super::super::bus::BusError;
 use super::super::codec::{AckReason, AckReply, DisconnectReason, Problem, Publish, QoS, Reply, Version};
-use super::super::identity::{Identity, NoAccess, REGISTER_FIRST};
-use super::super::session::{End, Session};
-use rustls::pki_types::CertificateDer;
+use super::super::session::{End, NoAccess, Role, Session};
 
-impl Session {
+impl<R: Role> Session<R> {
     pub(in super::super) async fn on_publish(
         &mut self,
         publish: Publish,
@@ -20,43 +18,31 @@ impl Session {
                 self.reply(&Reply::PubRec(AckReply::success(publish.pkid)));
                 return Ok(());
             }
-            if self.received.len() >= usize::from(self.door.limits.in_flight.max(1)) {
+            if self.received.len() >= usize::from(self.endpoint.limits.in_flight.max(1)) {
                 return Err(End::fault(
                     DisconnectReason::ReceiveMaximumExceeded,
                     "more QoS 2 messages than the receive maximum",
                 ));
             }
         }
-        if !topic::is_reserved(&publish.topic) {
-            return self.on_ordinary_publish(publish, chain).await;
-        }
-        match Request::parse(&publish.topic) {
-            Some(_) if publish.retain => self.refuse_publish(
-                &publish,
-                AckReason::ImplementationSpecificError,
-                "nothing is retained in the reserved tree",
-            ),
-            Some((request, format)) => self.on_request(&publish, request, format, chain),
-            None => {
-                if let Identity::Stranger(refusal) = &self.identity {
-                    return Err(End::fault(DisconnectReason::NotAuthorized, refusal.message.clone()));
-                }
-                self.refuse_publish(&publish, AckReason::TopicNameInvalid, "no such topic in the reserved tree")
-            }
+        if self.role.takes_topic(&publish.topic) {
+            R::on_publish(self, publish, chain).await
+        } else {
+            self.on_ordinary_publish(publish, chain).await
         }
     }
 
     async fn on_ordinary_publish(&mut self, publish: Publish, chain: &[CertificateDer<'_>]) -> Result<(), End> {
-        match self.identity.access(&self.door.provisioner, chain).map(|access| access.may_publish(&publish.topic)) {
+        match self.role.access(chain).map(|access| access.may_publish(&publish.topic)) {
             Ok(true) => {}
             Ok(false) => {
-                let why =
-                    format!("this device may not publish to this topic; its own are below devices/{}/", self.label());
+                let why = format!(
+                    "this device may not publish to this topic; its own are below devices/{}/",
+                    self.role.name()
+                );
                 return self.refuse_publish(&publish, AckReason::NotAuthorized, &why);
             }
-            Err(NoAccess::Unregistered) => {
-                return self.refuse_publish(&publish, AckReason::NotAuthorized, REGISTER_FIRST);
-            }
+            Err(NoAccess::NotYet(why)) => return self.refuse_publish(&publish, AckReason::NotAuthorized, why),
             Err(NoAccess::Refused(why)) => return Err(End::fault(DisconnectReason::NotAuthorized, why)),
         }
         match self.publish_ordinary(&publish).await {
@@ -102,7 +88,8 @@ impl Session {
     }
 }
 
-fn reason(error: BusError) -> AckReason {
+/// What an MQTT 5 client is told of a message that the bus did not take.
+pub fn reason(error: BusError) -> AckReason {
     match error {
         BusError::SharedSubscription | BusError::Reserved | BusError::Invalid(_) | BusError::TooManyLevels(_) => {
             AckReason::TopicNameInvalid

@@ -8,8 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use redb::{Database, StorageBackend};
 
+use crate::store::format;
 use crate::store::open::{self, OpenError, Source};
-use crate::store::tables;
 
 const SECTOR: usize = 512;
 const BLOCK: usize = 4096;
@@ -74,9 +74,14 @@ impl Disk {
 
     /// A disk with an empty store.
     pub fn new() -> Arc<Self> {
+        Self::made(|database| format::create(database).unwrap())
+    }
+
+    /// A disk with a database that is made so.
+    pub fn made(make: impl FnOnce(&Database)) -> Arc<Self> {
         let disk = Self::with(Vec::new());
         let database = open::database(Backend(disk.clone()), 1024 * 1024).unwrap();
-        tables::create(&database).unwrap();
+        make(&database);
         database.close().unwrap();
         disk.reset();
         disk

@@ -18,7 +18,16 @@ impl Outcomes {
             Ok(stored) => stored.map(|stored| stored.etag),
             Err(error) => return Err(error.into()),
         };
-        let outcome = commit(store, Decision { registration: registration.clone(), expected, device: Some(device(1)) });
+        let outcome = commit(
+            store,
+            Decision {
+                registration: registration.clone(),
+                expected,
+                device: Some(device(1)),
+                hub: None,
+                journal: None,
+            },
+        );
         match outcome {
             Ok(_) => {
                 *acknowledged = Some(registration);
@@ -185,7 +194,7 @@ fn a_power_cut_at_any_operation_loses_nothing_acknowledged() {
 }
 
 /// Splitmix64.
-fn random(mut seed: u64) -> impl FnMut() -> u64 {
+pub fn random(mut seed: u64) -> impl FnMut() -> u64 {
     move || {
         seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = seed;

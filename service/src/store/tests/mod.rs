@@ -18,12 +18,21 @@ use crate::domain::device::{Device, ModelInstance};
 use crate::domain::ports::{CommitError, Decision, Store};
 use crate::domain::registration::{Registration, State};
 
+mod checking;
 mod concurrency;
 mod disk;
 mod faults;
+mod fixtures;
+mod hub_faults;
+mod hub_model;
+mod hub_port;
+mod hub_rows;
+mod journal;
 mod model;
 mod opening;
+mod placements;
 mod rows;
+mod upgrade;
 
 fn id(text: &str) -> RegistrationId {
     RegistrationId::parse(text).unwrap()
@@ -55,6 +64,8 @@ fn registration(name: &str, version: u64) -> Registration {
         thumbprint: Thumbprint([7; 32]),
         operation: OperationId::from_bytes([9; 16]),
         rid: Some(RequestId::parse(&format!("v{version}")).unwrap()),
+        payload: None,
+        told: 0,
         created: Timestamp::from_secs(1_795_000_000),
         updated: Timestamp::from_secs(1_795_000_000 + version),
     }
@@ -73,7 +84,7 @@ fn device(serial: u64) -> Device {
 }
 
 fn decision(registration: Registration, expected: Option<ETag>) -> Decision {
-    Decision { registration, expected, device: None }
+    Decision { registration, expected, device: None, hub: None, journal: None }
 }
 
 fn small() -> Config {

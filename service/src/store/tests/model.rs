@@ -136,7 +136,7 @@ proptest! {
                         Guard::Stale => Some(ETag::new(u64::MAX)),
                     };
                     let entry = entry.map(device);
-                    let outcome = commit(&store, Decision { registration: wanted.clone(), expected, device: entry.clone() });
+                    let outcome = commit(&store, Decision { registration: wanted.clone(), expected, device: entry.clone(), hub: None, journal: None });
                     if expected == current {
                         let etag = outcome.unwrap();
                         prop_assert!(etag.revision() > model.last);

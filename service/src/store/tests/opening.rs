@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::domain::ports::StoreError;
-use crate::store::{open, tables};
+use crate::store::{format, open, tables};
 
 fn open_error(path: &Path) -> OpenError {
     match RedbStore::open(path, &small()) {
@@ -103,11 +103,11 @@ fn a_store_of_a_newer_version_is_refused_with_both_versions() {
     let path = folder.path().join("registry.redb");
     drop(RedbStore::open(&path, &small()).unwrap());
     let database = redb::Database::create(&path).unwrap();
-    tables::write_format_version(&database, 7);
+    format::write_format_version(&database, 7);
     drop(database);
     let error = open_error(&path);
-    assert!(matches!(error, OpenError::Newer { found: 7, known: 1, .. }), "{error:?}");
-    assert!(error.to_string().contains("version 7") && error.to_string().contains("up to 1"), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 7, known: 2, .. }), "{error:?}");
+    assert!(error.to_string().contains("version 7") && error.to_string().contains("up to 2"), "{error}");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_row_of_a_newer_version_is_damage_that_names_table_and_key() {
     commit(&store, decision(registration("dev-1", 1), None)).unwrap();
     block_on(store.close());
     let database = open::Source::open(&DiskSource(disk.clone())).unwrap();
-    let transaction = tables::begin_durable(&database).unwrap();
+    let transaction = format::begin_durable(&database).unwrap();
     transaction.open_table(tables::REGISTRATIONS).unwrap().insert(1, &[9, 1, 2, 3][..]).unwrap();
     transaction.commit().unwrap();
     drop(database);

@@ -71,12 +71,17 @@ async fn commit_all(arguments: &Arguments) -> anyhow::Result<()> {
                 thumbprint: Thumbprint([number as u8; 32]),
                 operation: OperationId::random(),
                 rid: None,
+                payload: None,
+                told: 0,
                 created: now,
                 updated: now,
             };
             let device =
                 Device { metadata: Default::default(), endpoints: Default::default(), model: None, updated: now };
-            let (store, decision) = (store.clone(), Decision { registration, expected: None, device: Some(device) });
+            let (store, decision) = (
+                store.clone(),
+                Decision { registration, expected: None, device: Some(device), hub: None, journal: None },
+            );
             batch.spawn(async move { store.commit(decision).await });
         }
         while let Some(committed) = batch.join_next().await {

@@ -7,6 +7,7 @@ mod groups;
 mod hostile;
 mod individuals;
 mod leaves;
+mod on_hubs;
 mod paths;
 
 use firsthop_protocol::body::EnrollmentName;
@@ -141,6 +142,12 @@ fn entry(name: EnrollmentName, primary: EnrolledCertificate, secondary: Option<E
         model: None,
         quotas: QuotaRates::default(),
         topics: TopicGrants::default(),
+        reprovision: None,
+        initial_twin: Default::default(),
+        capabilities: Default::default(),
+        resources: Default::default(),
+        webhook: None,
+        digest: 1,
     }
 }
 

@@ -1,0 +1,284 @@
+//! The steps of one move (rule C8). Each does its work on the hubs first, then becomes durable in the journal; repeated after a crash it
+//! does nothing more.
+
+use std::sync::Arc;
+
+use firsthop_protocol::{ETag, ErrorCode, HubName};
+
+use super::{Job, Moves};
+use crate::domain::device::Device;
+use crate::domain::hub::Keeps;
+use crate::domain::hub_device::DeviceState;
+use crate::domain::ports::{CommitError, Decision, Hub, HubError, JournalWrite, StoreError};
+use crate::domain::refusal::Refusal;
+use crate::domain::transfer::{Step, Transfer, TransferData};
+use crate::fault_point;
+
+/// Why a step was not taken.
+pub(super) enum Trouble {
+    /// To be tried again.
+    Later(String),
+    /// It will not succeed.
+    Never(Refusal),
+}
+
+/// A move under way.
+pub(super) struct Mover {
+    pub job: Job,
+    /// The state on its way, when it is at hand.
+    carried: Option<DeviceState>,
+    /// Of the committed registration.
+    pub etag: Option<ETag>,
+}
+
+impl Mover {
+    pub fn new(job: Job) -> Self {
+        Self { job, carried: None, etag: None }
+    }
+
+    pub fn step(&self) -> Step {
+        self.job.transfer.step
+    }
+
+    /// Whether the device gets a new state, or a new name, in the place where it is.
+    fn stays_in_place(&self) -> bool {
+        let transfer = &self.job.transfer;
+        transfer.from.as_ref() == Some(&transfer.to) && transfer.device == transfer.identity.device_id
+    }
+
+    /// Whether it may still be undone. A state that was replaced in its place is gone.
+    pub fn can_be_undone(&self) -> bool {
+        self.step().can_be_undone() && (!self.stays_in_place() || self.step() == Step::Planned)
+    }
+
+    /// The hub that the next step works with.
+    pub fn concerned(&self) -> Option<&HubName> {
+        match self.step() {
+            Step::Undoing | Step::Planned | Step::Released => self.job.transfer.from.as_ref(),
+            Step::Fenced | Step::Copied | Step::Committed => Some(&self.job.transfer.to),
+        }
+    }
+
+    /// Takes the next step; `true`: it was the last.
+    pub async fn advance(&mut self, moves: &Moves) -> Result<bool, Trouble> {
+        match self.step() {
+            Step::Undoing => {
+                self.undo(moves).await?;
+                return Ok(true);
+            }
+            Step::Planned => {
+                self.fence(moves).await?;
+                self.journal(moves, Step::Fenced).await?;
+            }
+            Step::Fenced => {
+                self.copy(moves).await?;
+                self.journal(moves, Step::Copied).await?;
+            }
+            Step::Copied => self.commit(moves).await?,
+            Step::Committed => {
+                self.release(moves).await?;
+                self.journal(moves, Step::Released).await?;
+            }
+            Step::Released => {
+                self.leave(moves).await?;
+                self.end(moves, "removed").await?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn fence(&mut self, moves: &Moves) -> Result<(), Trouble> {
+        let transfer = &self.job.transfer;
+        let Some(from) = &transfer.from else { return Ok(()) };
+        let fenced = match moves.port(from)?.fence(transfer.id, transfer.device.clone()).await {
+            Ok(state) => state,
+            Err(HubError::NoDevice { hub }) => {
+                // A hub that lost its devices must not keep them from a new home.
+                tracing::warn!(registration_id = %transfer.registration_id, %hub,
+                    "the hub does not have the device any more; it gets its initial state");
+                self.job.initial.clone()
+            }
+            Err(error) => return Err(trouble(error)),
+        };
+        self.carried = Some(fenced);
+        Ok(())
+    }
+
+    async fn copy(&mut self, moves: &Moves) -> Result<(), Trouble> {
+        let Some(to) = self.target(moves)? else { return Ok(()) };
+        let state = match &self.job.transfer.data {
+            TransferData::Replace(state) => (**state).clone(),
+            TransferData::Carry => {
+                if self.carried.is_none() {
+                    self.fence(moves).await?;
+                }
+                self.carried.clone().unwrap_or_else(|| self.job.initial.clone())
+            }
+        };
+        let Transfer { id, identity, .. } = &self.job.transfer;
+        to.provision(*id, identity.clone(), state).await.map_err(trouble)
+    }
+
+    async fn commit(&mut self, moves: &Moves) -> Result<(), Trouble> {
+        let transfer = &self.job.transfer;
+        let committed = Transfer { step: Step::Committed, ..transfer.clone() };
+        let decision = Decision {
+            registration: transfer.registration.clone(),
+            expected: transfer.expected,
+            device: self.entry(moves)?,
+            hub: None,
+            journal: Some(JournalWrite::Put(Box::new(committed))),
+        };
+        fault_point::before(Step::Committed.name());
+        match moves.store.commit(decision).await {
+            Ok(etag) => self.etag = Some(etag),
+            Err(CommitError::Conflict { .. }) if self.is_committed(moves)? => {}
+            Err(CommitError::Conflict { .. }) => {
+                let refusal = Refusal::new(
+                    ErrorCode::RegistrationUnderWay,
+                    "the registration changed while the device was moved",
+                );
+                return Err(Trouble::Never(refusal.retry_after(1)));
+            }
+            Err(error @ CommitError::Taken { .. }) => return Err(Trouble::Never(taken(&error))),
+            Err(error @ (CommitError::Busy(_) | CommitError::Store(_))) => {
+                return Err(Trouble::Later(error.to_string()));
+            }
+        }
+        fault_point::after(Step::Committed.name());
+        self.job.transfer.step = Step::Committed;
+        Ok(())
+    }
+
+    /// Whether a commit of which no word came back is there.
+    fn is_committed(&self, moves: &Moves) -> Result<bool, Trouble> {
+        let found = moves.store.transfer(&self.job.transfer.registration_id).map_err(store_trouble)?;
+        Ok(found.is_some_and(|found| found.id == self.job.transfer.id && found.step >= Step::Committed))
+    }
+
+    /// The registry entry to be committed. Every registered device has one (rule A4); what the device said of itself is lost with a crash
+    /// before the commit, and said again with the request that was not answered.
+    fn entry(&self, moves: &Moves) -> Result<Option<Device>, Trouble> {
+        let Job { transfer, device, .. } = &self.job;
+        if device.is_some() || transfer.expected.is_some() {
+            return Ok(device.clone());
+        }
+        let stored = moves.store.device(&transfer.registration_id).map_err(store_trouble)?;
+        Ok(stored.is_none().then(|| Device {
+            metadata: serde_json::Map::new(),
+            endpoints: std::collections::BTreeMap::new(),
+            model: None,
+            updated: moves.clock.now(),
+        }))
+    }
+
+    async fn release(&mut self, moves: &Moves) -> Result<(), Trouble> {
+        if let Some(to) = self.target(moves)? {
+            let Transfer { id, identity, .. } = &self.job.transfer;
+            match to.release(*id, identity.device_id.clone()).await {
+                // The new hub lost it; the old one still has it.
+                Err(HubError::NoDevice { .. }) => {
+                    self.copy(moves).await?;
+                    return Err(Trouble::Later("the new hub lost the device; it was given another copy".to_owned()));
+                }
+                released => released.map_err(trouble)?,
+            }
+        }
+        if self.etag.is_none() {
+            let registered = moves.store.registration(&self.job.transfer.registration_id).map_err(store_trouble)?;
+            self.etag = registered.map(|registered| registered.etag);
+        }
+        Ok(())
+    }
+
+    async fn leave(&self, moves: &Moves) -> Result<(), Trouble> {
+        let Transfer { id, from: Some(from), device, .. } = &self.job.transfer else { return Ok(()) };
+        if self.stays_in_place() {
+            return Ok(());
+        }
+        match moves.port(from)?.remove(*id, device.clone(), self.job.moved_to.clone()).await {
+            Ok(()) | Err(HubError::NoDevice { .. }) => Ok(()),
+            Err(error) => Err(trouble(error)),
+        }
+    }
+
+    /// Everything is as it was before, and the journal's entry is gone.
+    pub async fn undo(&mut self, moves: &Moves) -> Result<(), Trouble> {
+        if self.step() != Step::Undoing {
+            self.journal(moves, Step::Undoing).await?;
+        }
+        let transfer = &self.job.transfer;
+        if !self.stays_in_place()
+            && let Some(to) = self.target(moves)?
+        {
+            done(to.remove(transfer.id, transfer.identity.device_id.clone(), None).await)?;
+        }
+        if let Some(from) = &transfer.from {
+            done(moves.port(from)?.release(transfer.id, transfer.device.clone()).await)?;
+        }
+        self.end(moves, "undone").await
+    }
+
+    async fn journal(&mut self, moves: &Moves, step: Step) -> Result<(), Trouble> {
+        let transfer = Transfer { step, ..self.job.transfer.clone() };
+        fault_point::before(step.name());
+        moves.store.journal(JournalWrite::Put(Box::new(transfer))).await.map_err(journal_trouble)?;
+        fault_point::after(step.name());
+        self.job.transfer.step = step;
+        Ok(())
+    }
+
+    async fn end(&self, moves: &Moves, point: &str) -> Result<(), Trouble> {
+        let id = self.job.transfer.registration_id.clone();
+        fault_point::before(point);
+        moves.store.journal(JournalWrite::Delete(id)).await.map_err(journal_trouble)?;
+        fault_point::after(point);
+        Ok(())
+    }
+
+    /// The new hub; `None` where it is an address only.
+    fn target(&self, moves: &Moves) -> Result<Option<Arc<dyn Hub>>, Trouble> {
+        if self.job.keeps == Keeps::Nothing { Ok(None) } else { moves.port(&self.job.transfer.to).map(Some) }
+    }
+}
+
+impl Moves {
+    fn port(&self, hub: &HubName) -> Result<Arc<dyn Hub>, Trouble> {
+        let unknown = || Trouble::Later(format!("hub {hub} is not declared any more, and nobody knows where it is"));
+        self.hub(hub).cloned().ok_or_else(unknown)
+    }
+}
+
+/// What takes a device out of the way is done also where there is none.
+fn done(outcome: Result<(), HubError>) -> Result<(), Trouble> {
+    match outcome {
+        Ok(()) | Err(HubError::NoDevice { .. }) => Ok(()),
+        Err(error) => Err(trouble(error)),
+    }
+}
+
+fn trouble(error: HubError) -> Trouble {
+    match error {
+        HubError::Refused { .. } => Trouble::Never(
+            Refusal::new(ErrorCode::HubUnreachable, "a hub refused to take part in the move").detail(error.to_string()),
+        ),
+        HubError::Unreachable { .. }
+        | HubError::Busy { .. }
+        | HubError::NoDevice { .. }
+        | HubError::Unavailable { .. } => Trouble::Later(error.to_string()),
+    }
+}
+
+/// A device id that two registrations want on one hub.
+pub(in crate::provisioner) fn taken(error: &CommitError) -> Refusal {
+    Refusal::new(ErrorCode::BoundElsewhere, "this device id is in use on the hub").detail(error.to_string())
+}
+
+fn store_trouble(error: StoreError) -> Trouble {
+    Trouble::Later(error.to_string())
+}
+
+fn journal_trouble(error: CommitError) -> Trouble {
+    Trouble::Later(error.to_string())
+}
