@@ -8,12 +8,13 @@
 //! MQTT 5's Response Topic and Correlation Data would need a subscription as well and would put all kinds of answers onto one topic;
 //! this way there is one path, and the topic says what the body is.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use firsthop_protocol::codec::{self, DecodeError, MAX_REQUEST};
 use firsthop_protocol::topic::{self, Suffix};
-use firsthop_protocol::{Answer, Format, OperationId, RegisterRequest, RequestId, StatusRequest};
+use firsthop_protocol::{Answer, Format, HubName, OperationId, RegisterRequest, RequestId, StatusRequest};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::client::TlsStream;
@@ -21,7 +22,7 @@ use tokio_rustls::client::TlsStream;
 use crate::packet::{Incoming, Outgoing};
 use crate::reason::Reason;
 use crate::stream::{PacketStream, ReadError};
-use crate::{Endpoint, Error, MqttVersion, Options, Waiting, tls};
+use crate::{Endpoint, Error, MqttVersion, Options, Waiting, latency, tls};
 
 /// How long a good-bye may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -113,6 +114,19 @@ impl Connection {
     /// Looks the registration up; changes nothing.
     pub async fn status(&mut self, request: &StatusRequest) -> Result<Answer, Error> {
         self.ask(Request::Status(request)).await.map(|reply| reply.answer)
+    }
+
+    /// Asks which hubs the device may be assigned to and measures them: the `latencies` of a registration. Empty where measurements do not
+    /// count for this device. A hub that does not answer within `limit` is left out.
+    pub async fn measure_hubs(&mut self, limit: Duration) -> Result<BTreeMap<HubName, u32>, Error> {
+        let request = StatusRequest { candidates: Some(true), ..StatusRequest::default() };
+        let candidates = match self.status(&request).await? {
+            Answer::Accepted(accepted) => accepted.candidates,
+            // A device that is not registered yet is told them, too.
+            Answer::Rejected(rejected) => rejected.candidates,
+            Answer::Pending(_) => None,
+        };
+        Ok(latency::measure(&candidates.unwrap_or_default(), limit).await)
     }
 
     /// Either request; the answer comes with the bytes it came in.

@@ -30,6 +30,7 @@ mod connection;
 mod credentials;
 mod endpoint;
 mod error;
+pub mod latency;
 mod packet;
 mod pem;
 pub mod reason;

@@ -87,6 +87,9 @@ pub struct RegisterArgs {
     /// Handed to the allocation webhook: a JSON value, or a file with one.
     #[arg(long, env = "FIRSTHOP_AGENT_PAYLOAD", value_name = "JSON|@FILE", value_parser = input::any)]
     payload: Option<Any>,
+    /// Measure the hubs that the device may be assigned to, and say how near each is.
+    #[arg(long, env = "FIRSTHOP_AGENT_MEASURE")]
+    pub measure: bool,
     /// Seconds the service may take before it says that the registration is pending.
     #[arg(long, env = "FIRSTHOP_AGENT_WAIT", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_WAIT)))]
     wait: Option<u32>,

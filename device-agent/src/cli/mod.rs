@@ -7,9 +7,12 @@ mod report;
 
 use std::time::Duration;
 
-use firsthop_agent::{Client, Credentials, Endpoint, Error, Options, Reply, Request, TrustedRoots};
+use firsthop_agent::{Client, Connection, Credentials, Endpoint, Error, Options, Reply, Request, TrustedRoots};
 
-use args::{Args, Command, ConnectionArgs};
+use args::{Args, Command, ConnectionArgs, RegisterArgs, StatusArgs};
+
+/// How long measuring the hubs may take.
+const MEASURING: Duration = Duration::from_secs(2);
 
 /// Runs the command; gives its exit code.
 pub async fn run(args: Args) -> u8 {
@@ -19,12 +22,9 @@ pub async fn run(args: Args) -> u8 {
                 eprintln!("error: {complaint}");
                 return exit::USAGE;
             }
-            let request = register.request();
-            (&register.connection, exchange(&register.connection, Request::Register(&request)).await)
+            (&register.connection, registered(register).await)
         }
-        Command::Status(status) => {
-            (&status.connection, exchange(&status.connection, Request::Status(&status.request())).await)
-        }
+        Command::Status(status) => (&status.connection, looked_up(status).await),
     };
     match outcome {
         Ok(reply) => {
@@ -39,7 +39,27 @@ pub async fn run(args: Args) -> u8 {
     }
 }
 
-async fn exchange(args: &ConnectionArgs, request: Request<'_>) -> Result<Reply, Error> {
+async fn registered(args: &RegisterArgs) -> Result<Reply, Error> {
+    let mut request = args.request();
+    let mut connection = connect(&args.connection).await?;
+    if args.measure {
+        let latencies = connection.measure_hubs(MEASURING).await?;
+        request.latencies = (!latencies.is_empty()).then_some(latencies);
+    }
+    ask(connection, Request::Register(&request)).await
+}
+
+async fn looked_up(args: &StatusArgs) -> Result<Reply, Error> {
+    ask(connect(&args.connection).await?, Request::Status(&args.request())).await
+}
+
+async fn ask(mut connection: Connection, request: Request<'_>) -> Result<Reply, Error> {
+    let reply = connection.ask(request).await;
+    connection.close().await;
+    reply
+}
+
+async fn connect(args: &ConnectionArgs) -> Result<Connection, Error> {
     let credentials = Credentials::from_pem_files(&args.cert, &args.key)?;
     let mut endpoint = Endpoint::new(&args.host, args.port, TrustedRoots::from_pem_file(&args.ca)?)?;
     if let Some(name) = &args.server_name {
@@ -52,8 +72,5 @@ async fn exchange(args: &ConnectionArgs, request: Request<'_>) -> Result<Reply, 
         client_id: args.client_id.clone(),
         ..Options::default()
     };
-    let mut connection = Client::new(&endpoint, &credentials, options)?.connect().await?;
-    let reply = connection.ask(request).await;
-    connection.close().await;
-    reply
+    Client::new(&endpoint, &credentials, options)?.connect().await
 }

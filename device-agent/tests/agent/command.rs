@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use firsthop_protocol::{ErrorCode, RegisterRequest, codec};
+use firsthop_protocol::{Answer, ErrorCode, HubName, RegisterRequest, Rejected, StatusRequest, codec};
 use tempfile::TempDir;
 
 use crate::broker::{Broker, accepted, pending, rejected};
@@ -88,6 +88,34 @@ async fn register_sends_its_options_and_prints_the_assignment() {
         assert_eq!(output.status.code(), Some(0));
         broker.finished().await;
     }
+}
+
+#[tokio::test]
+async fn register_measures_the_hubs_that_it_is_offered_and_reports_those_that_answer() {
+    let hub = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = hub.local_addr().unwrap().to_string();
+    let broker = Broker::start(move |mut session| async move {
+        session.welcome().await;
+        session.subscribed().await;
+        let asked = session.asked().await;
+        let request: StatusRequest = codec::decode(&asked.body, asked.format).unwrap();
+        assert_eq!(request.candidates, Some(true));
+        let Answer::Rejected(unknown) = rejected(Some(&asked.rid), ErrorCode::NotRegistered) else { unreachable!() };
+        let hub = |name: &str| HubName::parse(name).unwrap();
+        let candidates = Some([(hub("near"), address), (hub("away"), "127.0.0.1:1".to_owned())].into());
+        session.answer(&asked, &Answer::Rejected(Rejected { candidates, ..unknown })).await;
+        session.subscribed().await;
+        let asked = session.asked().await;
+        let request: RegisterRequest = codec::decode(&asked.body, asked.format).unwrap();
+        let latencies = request.latencies.unwrap();
+        assert_eq!(latencies.keys().map(HubName::as_str).collect::<Vec<_>>(), ["near"]);
+        session.answer(&asked, &accepted(&asked.rid)).await;
+        session.closed().await;
+    })
+    .await;
+    let output = run(files().path(), broker.port, &["register", "--measure"]).await;
+    assert_eq!((text(&output.stderr).as_str(), output.status.code()), ("", Some(0)));
+    broker.finished().await;
 }
 
 #[tokio::test]
