@@ -20,6 +20,7 @@ pub struct ServiceConfig {
     certificates: Arc<AtomicU32>,
     /// The store lies on a disk of this size that only the service sees.
     pub(crate) disk: Option<String>,
+    pub(crate) variables: Vec<(String, String)>,
 }
 
 impl ServiceConfig {
@@ -33,8 +34,14 @@ impl ServiceConfig {
         let dir = Arc::new(tempfile::Builder::new().prefix("firsthop-").tempdir().expect("a folder"));
         pki.server.write(dir.path(), "server").expect("the server's files");
         std::fs::write(dir.path().join("root.pem"), pki.root.certificate_pem()).expect("the root's file");
-        let config =
-            Self { dir, sections: BTreeMap::new(), entries: String::new(), certificates: Arc::default(), disk: None };
+        let config = Self {
+            dir,
+            sections: BTreeMap::new(),
+            entries: String::new(),
+            certificates: Arc::default(),
+            disk: None,
+            variables: Vec::new(),
+        };
         config
             .set("listener", "address", "\"127.0.0.1:0\"")
             .set("tls", "certificate", "\"server.pem\"")
@@ -65,6 +72,42 @@ impl ServiceConfig {
     #[must_use]
     pub fn hub(self, name: &str, more: &str) -> Self {
         self.with(&format!("[[hubs]]\nname = \"{name}\"\nhost = \"{name}.example\"\n{more}\n"))
+    }
+
+    /// A hub of the service's own process, on a port of its own.
+    #[must_use]
+    pub fn embedded(self, name: &str, more: &str) -> Self {
+        self.with(&format!("[[hubs]]\nname = \"{name}\"\nhost = \"localhost\"\nlisten = \"127.0.0.1:0\"\n{more}\n"))
+    }
+
+    /// A variable in the service's environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.retain(|(known, _)| known != name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    #[must_use]
+    pub fn without_variables(mut self) -> Self {
+        self.variables.clear();
+        self
+    }
+
+    /// The same folder and sections with other hubs and enrollments.
+    #[must_use]
+    pub fn other_entries(mut self) -> Self {
+        self.entries.clear();
+        self
+    }
+
+    /// Two embedded hubs, `hub-a` and `hub-b`, and the group `factory`; with a management socket.
+    pub fn with_hubs(pki: &Pki, group: &str) -> Self {
+        Self::without_entries(pki)
+            .set("admin", "socket", "\"admin.sock\"")
+            .embedded("hub-a", "")
+            .embedded("hub-b", "")
+            .group("factory", &pki.factory, group)
     }
 
     #[must_use]

@@ -7,12 +7,16 @@ pub mod binary;
 pub mod bridge;
 pub mod config;
 pub mod fleet;
+pub mod hub;
 pub mod log;
 pub mod mosquitto;
 pub mod mqtt;
 pub mod packet;
 pub mod pki;
+pub mod proxy;
+pub mod remote;
 pub mod service;
+pub mod webhook;
 
 use std::time::Duration;
 
@@ -21,12 +25,15 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub use binary::{Ended, Running, binary, run};
 pub use config::ServiceConfig;
+pub use hub::HubClient;
 pub use log::Log;
 pub use mosquitto::Mosquitto;
 pub use mqtt::{Client, Dial};
 pub use packet::{Message, Packet, Version};
 pub use pki::Pki;
+pub use remote::RemoteHub;
 pub use service::Service;
+pub use webhook::Webhook;
 
 pub const REGISTER: &str = "$provisioning/register";
 pub const REGISTER_RESPONSE: &str = "$provisioning/register/response";

@@ -21,6 +21,7 @@ pub struct Dial {
     address: SocketAddr,
     roots: Arc<RootCertStore>,
     identity: Option<Identity>,
+    server_name: &'static str,
     pub version: Version,
     pub connect: Connect,
     tls: Vec<&'static SupportedProtocolVersion>,
@@ -35,8 +36,9 @@ impl Dial {
             address: service.address(),
             roots: roots(&pki.root),
             identity: None,
+            server_name: "localhost",
             version: Version::V5,
-            connect: Connect { client_id: String::new(), user_name: None, keep_alive: 60, will: None },
+            connect: Connect { client_id: String::new(), user_name: None, keep_alive: 60, will: None, clean: true },
             tls: vec![&rustls::version::TLS12, &rustls::version::TLS13],
             provider: Arc::new(aws_lc_rs::default_provider()),
             resumption: None,
@@ -46,6 +48,27 @@ impl Dial {
     /// The same as a device.
     pub fn new(service: &Service, pki: &Pki, identity: &Identity) -> Self {
         Self { identity: Some(identity.clone()), ..Self::stranger(service, pki) }
+    }
+
+    /// The same at another place: a hub.
+    #[must_use]
+    pub fn at(mut self, address: SocketAddr) -> Self {
+        self.address = address;
+        self
+    }
+
+    /// A session that outlives its connection.
+    #[must_use]
+    pub fn lasting(mut self) -> Self {
+        self.connect.clean = false;
+        self
+    }
+
+    /// The TLS server name; `localhost` otherwise.
+    #[must_use]
+    pub fn server_name(mut self, name: &'static str) -> Self {
+        self.server_name = name;
+        self
     }
 
     #[must_use]
@@ -120,7 +143,7 @@ impl Dial {
 
     /// TLS, without CONNECT.
     pub fn open_with(&self, config: Arc<ClientConfig>) -> std::io::Result<Client> {
-        let name = ServerName::try_from("localhost").expect("a name");
+        let name = ServerName::try_from(self.server_name).expect("a name");
         let mut connection = ClientConnection::new(config, name).expect("a client");
         let mut socket = TcpStream::connect(self.address)?;
         socket.set_nodelay(true)?;
@@ -154,7 +177,10 @@ impl Dial {
     /// TLS and an accepted CONNECT.
     pub fn connect(&self) -> Client {
         match self.try_connect() {
-            (client, Some(Packet::ConnAck { code: 0, .. })) => client,
+            (client, Some(Packet::ConnAck { code: 0, present, .. })) => {
+                assert!(!present || !self.connect.clean, "a clean session is never present");
+                client
+            }
             (_, other) => panic!("CONNECT is answered by {other:?}"),
         }
     }

@@ -27,6 +27,7 @@ pub mod property {
     pub const CORRELATION_DATA: u8 = 9;
     pub const ASSIGNED_CLIENT_ID: u8 = 18;
     pub const SERVER_KEEP_ALIVE: u8 = 19;
+    pub const SERVER_REFERENCE: u8 = 28;
     pub const REASON_STRING: u8 = 31;
     pub const USER: u8 = 38;
 }
@@ -34,7 +35,7 @@ pub mod property {
 /// A packet from the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Packet {
-    ConnAck { code: u8, properties: Vec<Property> },
+    ConnAck { present: bool, code: u8, properties: Vec<Property> },
     Publish(Message),
     PubAck { id: u16, code: u8 },
     PubRec { id: u16, code: u8 },
@@ -132,12 +133,14 @@ pub struct Connect {
     pub user_name: Option<String>,
     pub keep_alive: u16,
     pub will: Option<Message>,
+    /// Nothing of an earlier session, and nothing after this one. Without it: clean session 0, or a session that expires in a day.
+    pub clean: bool,
 }
 
 pub fn connect(version: Version, connect: &Connect) -> Vec<u8> {
     let mut body = text("MQTT");
     body.push(if version == Version::V5 { 5 } else { 4 });
-    let mut flags = 2;
+    let mut flags = if connect.clean { 2 } else { 0 };
     if let Some(will) = &connect.will {
         flags |= 4 | will.qos << 3 | u8::from(will.retain) << 5;
     }
@@ -146,7 +149,11 @@ pub fn connect(version: Version, connect: &Connect) -> Vec<u8> {
     }
     body.push(flags);
     body.extend(connect.keep_alive.to_be_bytes());
-    no_properties(version, &mut body);
+    match version {
+        // Session Expiry Interval.
+        Version::V5 if !connect.clean => body.extend([5, 17, 0, 1, 0x51, 0x80]),
+        _ => no_properties(version, &mut body),
+    }
     body.extend(text(&connect.client_id));
     if let Some(will) = &connect.will {
         no_properties(version, &mut body);
@@ -290,8 +297,9 @@ fn parse(version: Version, first: u8, mut reader: Reader<'_>) -> Packet {
     let v5 = version == Version::V5;
     match first >> 4 {
         2 => {
-            assert_eq!(reader.byte(), 0, "no session is ever present");
-            Packet::ConnAck { code: reader.byte(), properties: if v5 { reader.properties() } else { Vec::new() } }
+            let present = reader.byte() == 1;
+            let code = reader.byte();
+            Packet::ConnAck { present, code, properties: if v5 { reader.properties() } else { Vec::new() } }
         }
         3 => {
             let topic = reader.text();

@@ -7,10 +7,13 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
+use std::time::Instant;
 use std::{io, ptr, thread};
 
 use crate::binary::{binary, send_signal};
-use crate::{Log, PATIENCE, ServiceConfig};
+use serde_json::Value;
+
+use crate::{Ended, Log, PATIENCE, ServiceConfig};
 
 /// A running service. Killed when dropped.
 pub struct Service {
@@ -24,10 +27,20 @@ pub struct Service {
 impl Service {
     /// Starts the binary and waits until it listens.
     pub fn start(config: &ServiceConfig) -> Self {
+        // The message is exact: hubs, and the port for other machines, say that they listen, too.
+        Self::start_until(config, |line| line["message"] == "listening")
+    }
+
+    /// Starts a process that has hubs only; its address is that of the port where the service reaches them.
+    pub fn start_hubs(config: &ServiceConfig) -> Self {
+        Self::start_until(config, |line| line["message"] == "hub port listening")
+    }
+
+    fn start_until(config: &ServiceConfig, listens: impl Fn(&Value) -> bool) -> Self {
         let mut child = Self::command(config).spawn().expect("the service starts");
         let log = Log::read(child.stderr.take().expect("piped"));
         let pid = child.id();
-        let line = log.wait_for_message("listening");
+        let line = log.wait_for("that says where it listens", listens);
         let address = line["address"].as_str().and_then(|address| address.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in {line}"));
         Self { child: Some(child), pid, address, log, config: config.clone() }
@@ -39,6 +52,7 @@ impl Service {
         command
             .args(["serve", "--log-format", "json", "--log", "info,firsthop=debug", "-c"])
             .arg(config.write())
+            .envs(config.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
@@ -66,6 +80,61 @@ impl Service {
             .join(self.pid.to_string())
             .join("root")
             .join(inside.strip_prefix("/").expect("an absolute path"))
+    }
+
+    /// Where an embedded hub listens.
+    pub fn hub(&self, name: &str) -> SocketAddr {
+        let line = self
+            .log
+            .wait_for(&format!("of hub {name}"), |line| line["message"] == "hub listening" && line["hub"] == name);
+        line["address"]
+            .as_str()
+            .and_then(|address| address.parse().ok())
+            .unwrap_or_else(|| panic!("no address in {line}"))
+    }
+
+    /// A management command against this service.
+    pub fn manage(&self, arguments: &[&str]) -> Ended {
+        let mut command = Command::new(binary("firsthop"));
+        crate::run(command.args(arguments).arg("--socket").arg(self.config.dir().join("admin.sock")))
+    }
+
+    /// Operations that have not ended.
+    pub fn running_operations(&self) -> Vec<Value> {
+        let listed = self.managed(&["operation", "list"]);
+        let all = listed.as_array().unwrap_or_else(|| panic!("no list: {listed}"));
+        all.iter().filter(|operation| operation["status"] == "running").cloned().collect()
+    }
+
+    /// A client that does not wait is told "pending" before the move is in the journal. Waits until it is.
+    pub fn until_something_runs(&self) -> Vec<Value> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let running = self.running_operations();
+            if !running.is_empty() {
+                return running;
+            }
+            assert!(Instant::now() < deadline, "no operation runs");
+        }
+    }
+
+    /// A device is told as soon as it may connect; that its old hub forgets it comes after. Waits for that.
+    pub fn until_nothing_runs(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let running = self.running_operations();
+            if running.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "left over: {running:?}");
+        }
+    }
+
+    /// The JSON that a management command prints; it has to succeed.
+    pub fn managed(&self, arguments: &[&str]) -> Value {
+        let ended = self.manage(&[arguments, &["--output", "json"]].concat());
+        assert_eq!(ended.code(), Some(0), "{arguments:?}: {ended:?}");
+        ended.json()
     }
 
     pub fn address(&self) -> SocketAddr {

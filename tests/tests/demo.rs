@@ -55,6 +55,26 @@ fn while_the_demo_runs_anybody_can_be_one_of_its_devices() {
         |name: &str| mosquitto::with_options_of(&folder.path().join("demo").join(name), "mosquitto_rr", &request);
     let answer = device("dev-0001");
     assert_eq!(answer.json()["status"], 200, "{answer:?}");
+    // It lives on its hub, and an operator sees it there.
+    let shown = run(Command::new(binary("firsthop"))
+        .args(["twin", "show", "dev-0001", "--output", "json", "--socket"])
+        .arg(folder.path().join("demo/admin.sock")));
+    assert_eq!(shown.json()["properties"]["desired"]["interval"], 60, "{shown:?}");
+    let port = answer.json()["assignedHub"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+    let twin = [
+        "-p",
+        &port,
+        "-i",
+        "dev-0001",
+        "-t",
+        "$iothub/twin/GET/?$rid=1",
+        "-e",
+        "$iothub/twin/res/200/?$rid=1",
+        "-m",
+        " ",
+    ];
+    let read = mosquitto::with_options_of(&folder.path().join("demo/dev-0001"), "mosquitto_rr", &twin);
+    assert_eq!(read.json()["desired"]["interval"], 60, "{read:?}");
     assert_eq!(device("dev-expired").json()["errorCode"], 401_003);
     running.signal(libc::SIGINT);
     assert_eq!(running.end().code(), Some(0));

@@ -123,7 +123,7 @@ fn a_client_that_falls_silent_is_ended_after_one_and_a_half_keep_alives() {
     for wanted in [0, 600] {
         let dial = Dial::new(&service, &pki, &pki.device("dev-1")).keep_alive(wanted);
         let (_client, answer) = dial.try_connect();
-        let Some(Packet::ConnAck { code: 0, properties }) = answer else { panic!("{answer:?}") };
+        let Some(Packet::ConnAck { code: 0, properties, .. }) = answer else { panic!("{answer:?}") };
         assert_eq!(number_of(&properties, SERVER_KEEP_ALIVE), Some(1));
     }
     let mut silent = Dial::new(&service, &pki, &pki.device("dev-2")).keep_alive(1).connect();
