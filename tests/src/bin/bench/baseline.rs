@@ -39,7 +39,7 @@ pub fn start(world: &World) -> anyhow::Result<Server> {
     BufReader::new(output).read_line(&mut line)?;
     let address =
         line.trim().parse().with_context(|| format!("the bare server said {line:?} instead of its address"))?;
-    Ok(Server { process, address })
+    Ok(Server::plain(process, address))
 }
 
 /// Is the yardstick.

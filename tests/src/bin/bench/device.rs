@@ -179,9 +179,28 @@ impl Session {
     }
 
     /// Asks, and waits for the answer.
-    pub async fn ask(&mut self, topic: &str) -> anyhow::Result<()> {
-        self.send(&mqtt::publish(topic, None, b"{}")).await?;
+    pub async fn ask(&mut self, topic: &str, body: &[u8]) -> anyhow::Result<()> {
+        self.send(&mqtt::publish(topic, None, body)).await?;
         self.answer().await
+    }
+
+    /// Patches the reported properties on a hub, and waits until that is acknowledged.
+    pub async fn report(&mut self, number: usize) -> anyhow::Result<()> {
+        let topic = format!("$iothub/twin/PATCH/properties/reported/?$rid={number}");
+        let body = format!(r#"{{"count":{number},"state":"running"}}"#);
+        self.send(&mqtt::publish(&topic, None, body.as_bytes())).await?;
+        match self.packet().await? {
+            (kind::PUBLISH, body) if holds(body, b"$iothub/twin/res/204/") => Ok(()),
+            (kind, body) => bail!("no acknowledged patch but {kind}: {}", String::from_utf8_lossy(body)),
+        }
+    }
+
+    /// Waits for a change of the desired properties.
+    pub async fn desired(&mut self) -> anyhow::Result<()> {
+        match self.packet().await? {
+            (kind::PUBLISH, body) if holds(body, b"$iothub/twin/PATCH/properties/desired/") => Ok(()),
+            (kind, body) => bail!("no desired change but {kind}: {}", String::from_utf8_lossy(body)),
+        }
     }
 
     /// Publishes to a topic that the session subscribes to itself, and waits for the message to come back.

@@ -8,7 +8,7 @@ use crate::device::{Device, Manner, register};
 use crate::report::{Budget, Report};
 use crate::round::{Round, each, median};
 use crate::sizes::Sizes;
-use crate::world::{Server, World};
+use crate::world::{Hubs, Server, Setup, World};
 
 /// Registers each device over a connection of its own.
 pub async fn registrations(
@@ -48,8 +48,10 @@ pub async fn run(world: &World, sizes: &Sizes, report: &mut Report) -> anyhow::R
     report.section("(a) bare handshakes and (b) first registrations on fresh connections, durable");
     let Sizes { rounds, fresh, at_once, .. } = *sizes;
     let bare = baseline::start(world)?;
-    let service = world.serve("fresh.redb", None).await?;
-    let terse = world.serve("fresh-terse.redb", Some("warn")).await?;
+    let service = world.serve("fresh.redb", Setup::PLAIN).await?;
+    let terse = world.serve("fresh-terse.redb", Setup { log: Some("warn"), ..Setup::PLAIN }).await?;
+    let addresses = Setup { hubs: Hubs::Addresses, ..Setup::PLAIN };
+    let stateless = world.serve("fresh-addresses.redb", addresses).await?;
     let spoken = world.device("negotiating")?;
     report.fact("bare", spoken.negotiate(bare.address).await?);
     report.fact("service", spoken.negotiate(service.address).await?);
@@ -57,15 +59,18 @@ pub async fn run(world: &World, sizes: &Sizes, report: &mut Report) -> anyhow::R
     let warm = world.fresh_devices(fresh.min(400))?;
     handshakes(&bare, warm.clone(), at_once).await?;
     registrations(&service, warm.clone(), at_once, Manner::StepByStep).await?;
-    registrations(&terse, warm, at_once, Manner::StepByStep).await?;
+    registrations(&terse, warm.clone(), at_once, Manner::StepByStep).await?;
+    registrations(&stateless, warm, at_once, Manner::StepByStep).await?;
 
     let (mut a, mut b, mut eager, mut quiet) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut without_copy = Vec::new();
     for round in 0..rounds {
         report.progress(&format!("round {} of {rounds}", round + 1));
         let devices = world.fresh_devices(fresh)?;
         a.push(handshakes(&bare, devices.clone(), at_once).await?);
         b.push(registrations(&service, devices.clone(), at_once, Manner::StepByStep).await?);
-        quiet.push(registrations(&terse, devices, at_once, Manner::StepByStep).await?);
+        quiet.push(registrations(&terse, devices.clone(), at_once, Manner::StepByStep).await?);
+        without_copy.push(registrations(&stateless, devices, at_once, Manner::StepByStep).await?);
         eager.push(registrations(&service, world.fresh_devices(fresh)?, at_once, Manner::AllAtOnce).await?);
     }
     let of = |rounds: &[Round], value: fn(&Round) -> f64| median(rounds.iter().map(value));
@@ -114,6 +119,12 @@ pub async fn run(world: &World, sizes: &Sizes, report: &mut Report) -> anyhow::R
         "fresh.logCpu",
         "(b) CPU that the log at info costs more than at warn",
         of(&b, Round::server_micros) - of(&quiet, Round::server_micros),
+        "us",
+    );
+    report.figure(
+        "fresh.copyCpu",
+        "(b) CPU of the hub's copy: beyond a registration to an address",
+        of(&b, Round::server_micros) - of(&without_copy, Round::server_micros),
         "us",
     );
     let by_ticks = |round: &Round| round.server_by_ticks.as_secs_f64() / round.server.as_secs_f64();

@@ -7,7 +7,7 @@ use crate::mosquitto;
 use crate::report::{Budget, Report};
 use crate::round::settled;
 use crate::sizes::Sizes;
-use crate::world::{Server, World};
+use crate::world::{Server, Setup, World};
 
 /// Allocators give memory of the handshakes back some time later.
 const SETTLING: Duration = Duration::from_secs(3);
@@ -38,7 +38,7 @@ async fn per_session(
 pub async fn run(world: &World, sizes: &Sizes, report: &mut Report) -> anyhow::Result<()> {
     report.section("(d) idle sessions with a subscription to their answers");
     let Sizes { idle, at_once, .. } = *sizes;
-    let service = world.serve("idle.redb", None).await?;
+    let service = world.serve("idle.redb", Setup::PLAIN).await?;
     let ours = per_session(world, &service, idle, at_once, &["$provisioning/register/+"]).await?;
     drop(service);
     report.budgeted(

@@ -13,7 +13,7 @@ use crate::mosquitto;
 use crate::report::{Budget, Report};
 use crate::round::{Round, each, median};
 use crate::sizes::Sizes;
-use crate::world::{Server, World};
+use crate::world::{Server, Setup, World};
 
 /// Opens a session for each device.
 pub async fn open(
@@ -48,6 +48,7 @@ pub async fn ask_once(
     server: &Server,
     sessions: Vec<Session>,
     topic: &'static str,
+    body: &'static [u8],
 ) -> anyhow::Result<(Round, Vec<Session>)> {
     let mut kept = Vec::with_capacity(sessions.len());
     let start = Arc::new(Barrier::new(sessions.len() + 1));
@@ -57,7 +58,7 @@ pub async fn ask_once(
         tasks.spawn(async move {
             start.wait().await;
             let begun = Instant::now();
-            session.ask(topic).await?;
+            session.ask(topic, body).await?;
             Ok::<_, anyhow::Error>((begun.elapsed(), session))
         });
     }
@@ -100,7 +101,7 @@ async fn ask_often(
             for _ in 0..each_asks {
                 let begun = Instant::now();
                 match doing {
-                    Doing::Ask(topic) => session.ask(topic).await?,
+                    Doing::Ask(topic) => session.ask(topic, b"{}").await?,
                     Doing::Echo(topic) => session.echo(topic, PAYLOAD).await?,
                 }
                 took.push(begun.elapsed());
@@ -128,12 +129,12 @@ const ECHO: &str = "bench/echo";
 pub async fn run(world: &World, sizes: &Sizes, report: &mut Report) -> anyhow::Result<()> {
     report.section("(c) requests on live connections");
     let Sizes { rounds, live, requests, at_once, .. } = *sizes;
-    let service = world.serve("live.redb", None).await?;
+    let service = world.serve("live.redb", Setup::PLAIN).await?;
     let mut sessions = Vec::new();
     let mut firsts = Vec::new();
     for _ in 0..rounds {
         let opened = open(world.fresh_devices(live)?, service.address, at_once, None).await?;
-        let (round, opened) = ask_once(&service, opened, REGISTER).await?;
+        let (round, opened) = ask_once(&service, opened, REGISTER, b"{}").await?;
         firsts.push(round);
         sessions = opened;
     }

@@ -10,6 +10,7 @@ mod baseline;
 mod demo;
 mod device;
 mod fresh;
+mod hubs;
 mod idle;
 mod live;
 mod machine;
@@ -67,6 +68,8 @@ enum Part {
     Idle,
     /// (e) many stored registrations, (f) start after a kill.
     Scale,
+    /// (g) moves between hubs, (h) twins, (i) changes for many devices.
+    Hubs,
     /// The demo's first device.
     Demo,
 }
@@ -148,6 +151,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         if wanted(Part::Scale) {
             scale::run(&world, &sizes, &cores, &mut report).await.context("many registrations")?;
+        }
+        if wanted(Part::Hubs) {
+            hubs::run(&world, &sizes, &mut report).await.context("hubs")?;
         }
         if wanted(Part::Demo) {
             demo::run(&world, &cores, &mut report).context("demo")?;

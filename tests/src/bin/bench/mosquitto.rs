@@ -35,5 +35,5 @@ pub async fn start(world: &World) -> anyhow::Result<Option<Server>> {
     command.arg("-c").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let process = Process::spawn("mosquitto", command, &world.server_cores)?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    Ok(Some(Server { process, address }.ready().await?))
+    Ok(Some(Server::plain(process, address).ready().await?))
 }

@@ -11,7 +11,7 @@ use crate::prefill;
 use crate::report::{Budget, Report};
 use crate::round::{Round, each, median};
 use crate::sizes::Sizes;
-use crate::world::{Server, World, device_id};
+use crate::world::{Server, Setup, World, device_id};
 
 const MANY: &str = "many.redb";
 
@@ -33,8 +33,8 @@ pub async fn run(world: &World, sizes: &Sizes, cores: &[usize], report: &mut Rep
         "bytes",
     );
 
-    let small = world.serve("few.redb", None).await?;
-    let large = world.serve(MANY, None).await?;
+    let small = world.serve("few.redb", Setup::PLAIN).await?;
+    let large = world.serve(MANY, Setup::PLAIN).await?;
     let mut fresh_rounds = (Vec::new(), Vec::new());
     let mut live_rounds = (Vec::new(), Vec::new());
     for round in 0..rounds {
@@ -45,7 +45,7 @@ pub async fn run(world: &World, sizes: &Sizes, cores: &[usize], report: &mut Rep
             let devices = world.fresh_devices(count / 2)?;
             fresh_rounds.push(fresh::registrations(server, devices, at_once, Manner::StepByStep).await?);
             let sessions = live::open(world.fresh_devices(at_a_time)?, server.address, at_once, None).await?;
-            live_rounds.push(live::ask_once(server, sessions, REGISTER).await?.0);
+            live_rounds.push(live::ask_once(server, sessions, REGISTER, b"{}").await?.0);
         }
     }
     let of = |rounds: &[Round], value: fn(&Round) -> f64| median(rounds.iter().map(value));
@@ -115,7 +115,7 @@ async fn restarts(world: &World, sizes: &Sizes, mut server: Server, report: &mut
             bail!("the service was killed too late");
         }
         let begun = Instant::now();
-        server = world.spawn_service(MANY, None, port)?;
+        server = world.spawn_service(MANY, Setup::PLAIN, port)?;
         while look_up(&known, &server).await.is_err() {
             server.process.check()?;
             if begun.elapsed() > LONGEST_START {
@@ -139,5 +139,5 @@ async fn restarts(world: &World, sizes: &Sizes, mut server: Server, report: &mut
 
 async fn look_up(device: &Device, server: &Server) -> anyhow::Result<()> {
     let mut session = Session::open(device, server.address).await?;
-    session.ask(STATUS).await
+    session.ask(STATUS, b"{}").await
 }

@@ -17,6 +17,8 @@ pub struct Sizes {
     /// Registrations in the smaller and the larger store.
     pub few: u64,
     pub many: u64,
+    /// Devices whose desired properties change, all at once.
+    pub fan_out: usize,
     /// Times that the service is killed.
     pub kills: usize,
 }
@@ -31,6 +33,7 @@ impl Sizes {
         idle: 5000,
         few: 10_000,
         many: 1_000_000,
+        fan_out: 10_000,
         kills: 3,
     };
 
@@ -44,6 +47,7 @@ impl Sizes {
         idle: 200,
         few: 1000,
         many: 20_000,
+        fan_out: 200,
         kills: 1,
     };
 }

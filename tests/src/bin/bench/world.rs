@@ -17,6 +17,8 @@ use crate::process::Process;
 
 /// The enrollment group of all devices.
 pub const GROUP: &str = "bench";
+/// The name in the certificate by which the service calls hubs.
+const CALLER: &str = "provisioning.bench";
 pub const HUBS: [&str; 3] = ["hub-a", "hub-b", "hub-c"];
 
 pub struct World {
@@ -34,6 +36,34 @@ pub struct World {
 pub struct Server {
     pub process: Process,
     pub address: SocketAddr,
+    /// Its hubs' own ports.
+    pub hubs: Vec<SocketAddr>,
+    /// Its management socket.
+    pub socket: PathBuf,
+}
+
+/// What the service's hubs are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hubs {
+    /// In its own process: each device is given to its hub with its registration.
+    Embedded,
+    /// Addresses that devices are told.
+    Addresses,
+    /// The first one in its own process, the second one in another.
+    Remote { hub_port: u16, device_port: u16 },
+}
+
+/// How a service is set up.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup {
+    pub hubs: Hubs,
+    /// Further keys of the enrollment group.
+    pub group: &'static str,
+    pub log: Option<&'static str>,
+}
+
+impl Setup {
+    pub const PLAIN: Self = Self { hubs: Hubs::Embedded, group: "", log: None };
 }
 
 /// The id with that number. Numbers that follow each other give ids that are far apart in order, as ids of a real fleet are: a store
@@ -57,6 +87,7 @@ impl World {
         root.write(dir.path(), "root")?;
         group.write(dir.path(), "group")?;
         server.write(dir.path(), "server")?;
+        root.device(CALLER)?.write(dir.path(), "caller")?;
         let (next_device, next_server) = (Cell::new(FIRST_OF_LOAD), Cell::new(0));
         Ok(Self { dir, root, group, server, program, server_cores, next_device, next_server })
     }
@@ -92,23 +123,59 @@ impl World {
     }
 
     /// Starts the service on a store, new or filled.
-    pub async fn serve(&self, store: &str, log: Option<&str>) -> anyhow::Result<Server> {
-        let server = self.spawn_service(store, log, free_port()?)?;
+    pub async fn serve(&self, store: &str, setup: Setup) -> anyhow::Result<Server> {
+        let server = self.spawn_service(store, setup, free_port()?)?;
         server.ready().await
     }
 
+    /// Starts a process that has one hub and nothing else.
+    pub async fn serve_hub(&self, store: &str, hub_port: u16, device_port: u16) -> anyhow::Result<Server> {
+        let text = format!(
+            "[provisioning]\nenabled = false\n[tls]\ncertificate = \"server.pem\"\nkey = \"server.key\"\n[store]\npath = \"{store}\"\n\
+             [hub_port]\nlisten = \"127.0.0.1:{hub_port}\"\ncertificate = \"server.pem\"\nkey = \"server.key\"\n\
+             client_ca = \"root.pem\"\nclients = [\"{CALLER}\"]\n\
+             [[hubs]]\nname = \"{}\"\nhost = \"localhost\"\nlisten = \"127.0.0.1:{device_port}\"\n",
+            HUBS[1]
+        );
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, device_port));
+        let (process, socket) = self.spawn(&text, None)?;
+        Server { process, address, hubs: vec![address], socket }.ready().await
+    }
+
     /// The same without waiting until it can be reached.
-    pub fn spawn_service(&self, store: &str, log: Option<&str>, port: u16) -> anyhow::Result<Server> {
-        let number = self.next_server.get();
-        self.next_server.set(number + 1);
+    pub fn spawn_service(&self, store: &str, setup: Setup, port: u16) -> anyhow::Result<Server> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let mut text = format!(
             "[listener]\naddress = \"{address}\"\n[tls]\ncertificate = \"server.pem\"\nkey = \"server.key\"\n[store]\npath = \"{store}\"\n\
-             [[groups]]\nid = \"{GROUP}\"\nprimary = \"group.pem\"\n"
+             [[groups]]\nid = \"{GROUP}\"\nprimary = \"group.pem\"\n{}\n",
+            setup.group
         );
+        let mut hubs = Vec::new();
         for (at, name) in HUBS.iter().enumerate() {
-            text += &format!("[[hubs]]\nname = \"{name}\"\nhost = \"{name}.example\"\nport = {}\n", 8884 + at);
+            let own = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+            text += &format!("[[hubs]]\nname = \"{name}\"\n");
+            text += &match setup.hubs {
+                Hubs::Remote { hub_port, device_port } if at == 1 => {
+                    format!("host = \"localhost\"\nport = {device_port}\nremote = \"https://localhost:{hub_port}\"\n")
+                }
+                Hubs::Addresses => format!("host = \"{name}.example\"\nport = {}\n", 8884 + at),
+                _ => format!("host = \"localhost\"\nlisten = \"{own}\"\n"),
+            };
+            hubs.push(own);
         }
+        if let Hubs::Remote { .. } = setup.hubs {
+            text += "[hub_client]\ncertificate = \"caller.pem\"\nkey = \"caller.key\"\nca = \"root.pem\"\n";
+        }
+        let (process, socket) = self.spawn(&text, setup.log)?;
+        Ok(Server { process, address, hubs, socket })
+    }
+
+    /// Starts the program with that configuration and a management socket.
+    fn spawn(&self, text: &str, log: Option<&str>) -> anyhow::Result<(Process, PathBuf)> {
+        let number = self.next_server.get();
+        self.next_server.set(number + 1);
+        let socket = self.path(&format!("firsthop-{number}.sock"));
+        let text = format!("{text}[admin]\nsocket = \"{}\"\n", socket.display());
         let config = self.path(&format!("firsthop-{number}.toml"));
         std::fs::write(&config, text)?;
         let log_file = std::fs::File::create(self.path(&format!("firsthop-{number}.log")))?;
@@ -117,12 +184,16 @@ impl World {
         if let Some(filter) = log {
             command.args(["--log", filter]);
         }
-        let process = Process::spawn("firsthop serve", command, &self.server_cores)?;
-        Ok(Server { process, address })
+        Ok((Process::spawn("firsthop serve", command, &self.server_cores)?, socket))
     }
 }
 
 impl Server {
+    /// One that is no service of ours.
+    pub fn plain(process: Process, address: SocketAddr) -> Self {
+        Self { process, address, hubs: Vec::new(), socket: PathBuf::new() }
+    }
+
     /// Waits until the server takes connections.
     pub async fn ready(mut self) -> anyhow::Result<Self> {
         let deadline = Instant::now() + Duration::from_secs(60);
