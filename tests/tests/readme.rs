@@ -46,7 +46,7 @@ fn every_shell_command_of_the_readme_runs_as_written() {
     let blocks = shell_blocks(&readme);
     assert!(RUN_ELSEWHERE.iter().all(|block| blocks.iter().any(|known| known == block)), "{blocks:?}");
     assert!(blocks.iter().any(|block| block == BUILD), "{blocks:?}");
-    let port = free_port().to_string();
+    let ports = [free_port(), free_port(), free_port()].map(|port| port.to_string());
     let mut script = String::from("set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n");
     for block in blocks.iter().filter(|block| !RUN_ELSEWHERE.contains(&block.as_str()) && *block != BUILD) {
         for line in block.lines() {
@@ -61,12 +61,19 @@ fn every_shell_command_of_the_readme_runs_as_written() {
     script.push_str("wait\n");
     let folder = tempfile::tempdir().unwrap();
     let path = format!("{}:{}", binaries().display(), std::env::var("PATH").unwrap());
-    let script = script.replace("8883", &port);
+    let script = ["8883", "8884", "8885"]
+        .iter()
+        .zip(&ports)
+        .fold(script, |script, (written, port)| script.replace(written, port));
     let output =
         Command::new("bash").arg("-c").arg(&script).current_dir(folder.path()).env("PATH", path).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{script}\n--- stdout\n{out}\n--- stderr\n{err}");
-    for expected in ["firsthop.toml: fine", r#""state":"assigned""#, "assignedHub", "hubs.example:8883", "factory-7"] {
+    let on = |port: &str| format!(r#""assignedHub":"localhost:{port}""#);
+    let said = [on(&ports[1]), on(&ports[2])];
+    let expected =
+        ["firsthop.toml: fine", r#""state":"assigned""#, "deviceDataMigrated", r#""firmware":"1.4""#, "factory-7"];
+    for expected in expected.into_iter().chain(said.iter().map(String::as_str)) {
         assert!(out.contains(expected), "{expected} is missing:\n{out}\n--- stderr\n{err}");
     }
 }
