@@ -93,6 +93,18 @@ fn hubs_on_the_service_port_are_told_apart_by_user_name_and_by_server_name() {
 }
 
 #[test]
+fn a_hub_on_the_service_port_does_not_take_the_clients_of_a_host_that_is_dialled_for_provisioning_too() {
+    let pki = Pki::new();
+    let hub = "[[hubs]]\nname = \"hub-a\"\nhost = \"localhost\"\nshared = true\n";
+    let service = ServiceConfig::without_entries(&pki).with(hub).group("factory", &pki.factory, "").start();
+    let identity = pki.device("dev-1");
+    let dialled = || Dial::new(&service, &pki, &identity).client_id("dev-1").server_name("localhost");
+    assert_eq!(dialled().connect().register("{}")["status"], 200);
+    assert_eq!(dialled().connect().status("{}")["state"], "assigned");
+    HubClient::connect(&service, &pki, &identity, "dev-1", "hub-a").twin();
+}
+
+#[test]
 fn messages_wait_for_an_offline_device_in_their_order_until_it_acknowledges_them() {
     let (pki, service, identity) = registered();
     let config = service.config.clone();

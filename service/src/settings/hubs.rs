@@ -9,6 +9,7 @@ use rustls::pki_types::ServerName;
 use serde::Deserialize;
 
 use crate::domain::hub::{self, HubKind, Hubs, Place};
+use crate::front::hub::host_tells_apart;
 use crate::front::tls;
 
 /// A linked hub. Without `listen`, `shared` and `remote` it is an address only.
@@ -78,6 +79,15 @@ pub fn hubs(
         if hub.tls.is_some() && hub.listen.is_none() {
             notices.push(format!("hub {} has no port of its own (listen): its certificate is not used", *hub.name));
         }
+        let alike = || declared.iter().any(|other| other.name != hub.name && hub.shares_host_with(other));
+        if *hub.shared && (!host_tells_apart(&hub.host) || alike()) {
+            notices.push(format!(
+                "hub {name} is on the listener's port, and its host {host} is not its alone: devices that do not say {name} in their \
+                 user name do not reach it; give it a host of its own",
+                name = *hub.name,
+                host = *hub.host
+            ));
+        }
     }
     let mut certificates = BTreeMap::new();
     let hubs = declared.into_iter().map(|hub| {
@@ -92,6 +102,10 @@ pub fn hubs(
 }
 
 impl Hub {
+    fn shares_host_with(&self, other: &Self) -> bool {
+        *self.shared && *other.shared && self.host.eq_ignore_ascii_case(&other.host)
+    }
+
     fn check(&self, source: &Source, around: &Around, errors: &mut Vec<ConfigError>) {
         let name = &*self.name;
         if !(1..=1000).contains(&*self.weight) {

@@ -219,6 +219,23 @@ fn hubs_are_of_four_kinds_and_are_told_with_the_port_where_they_are() {
 }
 
 #[test]
+fn a_shared_hub_that_its_host_does_not_tell_apart_is_named() {
+    let folder = Folder::new();
+    let notices = |host: &str, rest: &str| {
+        let hub = |name: &str| format!("[[hubs]]\nname = \"{name}\"\nhost = \"{host}\"\n{rest}\n");
+        folder.accepted(&[hub("hub-x"), hub("hub-y")].concat()).notices
+    };
+    for host in ["localhost", "127.0.0.1"] {
+        let found = notices(host, "shared = true");
+        assert!(found.iter().any(|notice| notice.contains("hub-x") && notice.contains(host)), "{found:?}");
+    }
+    let found = notices("same.example", "shared = true");
+    assert!(found.iter().any(|notice| notice.contains("hub-y") && notice.contains("same.example")), "{found:?}");
+    assert_eq!(notices("localhost", "listen = \"127.0.0.1:0\""), Vec::<String>::new());
+    assert_eq!(notices("localhost", ""), Vec::<String>::new());
+}
+
+#[test]
 fn a_process_with_hubs_only_has_hubs_a_hub_port_and_no_enrollments() {
     let folder = Folder::new();
     let port = "[hub_port]\nlisten = \"127.0.0.1:0\"\ncertificate = \"a\"\nkey = \"b\"\nclient_ca = \"c\"\nclients = [\"p\"]\n";

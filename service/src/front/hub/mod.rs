@@ -15,6 +15,7 @@ mod telemetry;
 mod twin;
 mod user_name;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use super::listener::serve;
@@ -53,6 +54,13 @@ impl HubDoor {
     }
 }
 
+/// Whether a host tells a hub apart from what else is on its port. The machine's own names are dialled for all of it, so they never do:
+/// else one hub of that host would take every client that came to be provisioned.
+pub fn host_tells_apart(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    !host.eq_ignore_ascii_case("localhost") && host.parse::<IpAddr>().is_err()
+}
+
 /// The hub among those of one port that a connection is for; `None`: it is for the port itself. The user name decides; where it names
 /// no hub, the host name that was dialled does, if it is one hub's alone.
 pub fn meant<'a>(
@@ -68,7 +76,7 @@ pub fn meant<'a>(
     if user_name.contains('/') {
         return None;
     }
-    let dialled = server_name?;
+    let dialled = server_name.filter(|name| host_tells_apart(name))?;
     let mut matching = hubs.iter().filter(|door| door.host.eq_ignore_ascii_case(dialled));
     let first = matching.next()?;
     matching.next().is_none().then_some(first)

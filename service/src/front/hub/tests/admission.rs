@@ -140,4 +140,9 @@ async fn a_hub_on_a_shared_port_is_meant_by_user_name_or_else_by_the_host_that_i
     assert_eq!(meant(&hubs, None, None), None);
     let alike = [stage.door.clone(), other("hub.example")];
     assert_eq!(meant(&alike, None, Some("hub.example")), None, "two hubs have that host");
+    for machine in ["localhost", "LOCALHOST.", "127.0.0.1", "::1"] {
+        let hubs = [other(machine)];
+        assert_eq!(meant(&hubs, None, Some(machine)), None, "{machine} is dialled for everything on this machine");
+        assert_eq!(meant(&hubs, Some("porto/dev-1/?api-version=1"), Some(machine)), porto);
+    }
 }
