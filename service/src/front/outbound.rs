@@ -35,7 +35,12 @@ impl Outbound {
 
     /// Whether a message could be sent now, whatever its QoS.
     pub fn has_room(&self) -> bool {
-        self.unacknowledged.len() < self.window && self.waiting.is_empty()
+        self.room() > 0
+    }
+
+    /// How many messages could be sent now, whatever their QoS.
+    pub fn room(&self) -> usize {
+        if self.waiting.is_empty() { self.window.saturating_sub(self.unacknowledged.len()) } else { 0 }
     }
 
     /// The message as it can be sent now; `None` when it waits for acknowledgements.

@@ -146,7 +146,8 @@ impl Session<OnHub> {
 
     fn fetch_commands(&mut self) {
         let commands = &mut self.role.commands;
-        let limit = commands.room();
+        // Not more than the client takes now: each counts as sent, and is dropped after so many times.
+        let limit = commands.room().min(self.outbound.room());
         let listens = self.role.feeds.iter().any(|filter| filter.feed == Feed::DeviceBound);
         if !listens || !commands.more || commands.fetching || !commands.fetched.is_empty() || limit == 0 {
             return;

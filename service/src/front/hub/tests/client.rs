@@ -65,11 +65,14 @@ pub struct Hello {
     pub clean: bool,
     /// MQTT 5.
     pub session_expiry: u32,
+    /// MQTT 5.
+    pub receive_maximum: Option<u16>,
     pub will: Option<(&'static str, &'static [u8])>,
 }
 
 pub fn v311() -> Hello {
-    Hello { level: 4, client_id: "dev-1".into(), user_name: None, clean: true, session_expiry: 0, will: None }
+    let client_id = "dev-1".into();
+    Hello { level: 4, client_id, user_name: None, clean: true, session_expiry: 0, receive_maximum: None, will: None }
 }
 
 pub fn v5() -> Hello {
@@ -90,8 +93,12 @@ impl Hello {
         body.put_u8(user | will | if self.clean { 0x02 } else { 0 });
         body.put_u16(60);
         if self.level == 5 {
-            body.put_slice(&[5, 0x11]);
+            body.put_slice(&[if self.receive_maximum.is_some() { 8 } else { 5 }, 0x11]);
             body.put_u32(self.session_expiry);
+            if let Some(maximum) = self.receive_maximum {
+                body.put_u8(0x21);
+                body.put_u16(maximum);
+            }
         }
         text(&mut body, &self.client_id);
         if let Some((topic, payload)) = self.will {

@@ -82,6 +82,28 @@ async fn a_device_that_acknowledges_nothing_is_sent_a_window_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_message_that_was_never_sent_is_not_given_up_with_one_that_was() {
+    let stage = Stage::new().await;
+    for payload in ["a", "b", "c"] {
+        stage.enqueue("", payload).await;
+    }
+    let hello = Hello { receive_maximum: Some(1), ..v5().lasting() };
+    let mut client = stage.connect(&hello).await;
+    client.subscribe(&[(FILTER, 1)]).await;
+    // The connection breaks before each acknowledgement, until the hub gives the first message up.
+    let mut sent = client.message().await.payload;
+    for _ in 0..20 {
+        if sent != "a" {
+            break;
+        }
+        drop(client);
+        client = stage.connect(&hello).await;
+        sent = client.message().await.payload;
+    }
+    assert_eq!(sent, "b");
+}
+
+#[tokio::test]
 async fn a_device_that_does_not_listen_leaves_its_messages_in_the_queue() {
     let stage = Stage::new().await;
     let mut client = stage.connect(&v311()).await;
