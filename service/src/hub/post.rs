@@ -67,6 +67,13 @@ impl Post {
         }
     }
 
+    /// Comes when the end of the session was posted. Cancel safe; not to be awaited beside [`Self::next`].
+    pub async fn ended(&self) {
+        while !self.lock().ended {
+            self.arrived.notified().await;
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

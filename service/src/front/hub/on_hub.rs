@@ -154,6 +154,10 @@ impl Role for OnHub {
         self.post.next().await
     }
 
+    async fn ended(&self) {
+        self.post.ended().await;
+    }
+
     fn on_mail(session: &mut Session<Self>, mail: HubMail) -> Result<(), End> {
         match mail {
             HubMail::Desired(patch) => session.on_desired(patch),

@@ -135,6 +135,7 @@ impl<R: Role> Session<R> {
             if R::PROMPT && received && self.out.is_empty() {
                 transport.acknowledge_now();
             }
+            let full = self.is_full();
             if let Err(end) = self.flush(transport).await {
                 return end;
             }
@@ -143,6 +144,9 @@ impl<R: Role> Session<R> {
             }
             if stop && self.under_way.is_empty() {
                 return End::fault(DisconnectReason::ServerShuttingDown, "the service is stopping");
+            }
+            if full {
+                continue;
             }
             if input.is_empty() && input.capacity() > IDLE_BUFFER {
                 input = BytesMut::new();
@@ -199,7 +203,7 @@ impl<R: Role> Session<R> {
     }
 
     async fn handle_input(&mut self, input: &mut BytesMut, chain: &[CertificateDer<'_>]) -> Result<(), End> {
-        while !self.is_busy() && self.ending.is_none() {
+        while !self.is_busy() && !self.is_full() && self.ending.is_none() {
             match self.decoder.decode(input) {
                 Ok(Some(packet)) => self.handle(packet, chain).await?,
                 Ok(None) => break,

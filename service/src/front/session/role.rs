@@ -60,6 +60,11 @@ pub trait Role: Sized + Send + 'static {
     /// The next message of others. Cancel safe.
     fn next_mail(&self) -> impl Future<Output = Self::Mail> + Send;
 
+    /// Comes when others have ended the session, whether or not it has taken the message that says so. Cancel safe.
+    fn ended(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+
     fn on_mail(session: &mut Session<Self>, mail: Self::Mail) -> Result<(), End>;
 
     fn on_progress(session: &mut Session<Self>, progress: Self::Progress) -> Result<(), End>;

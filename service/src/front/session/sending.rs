@@ -8,7 +8,15 @@ use super::super::codec::{ConnAck, ConnAckProperties, DisconnectReason, EncodeEr
 use super::super::listener::Transport;
 use super::{End, FAREWELL, Role, Session};
 
+/// What may wait to be written before further packets are handled. A small packet can have a large answer, and a client need not read.
+const MOST_UNWRITTEN: usize = 64 * 1024;
+
 impl<R: Role> Session<R> {
+    /// What the client sent next waits until what it caused so far is written.
+    pub(super) fn is_full(&self) -> bool {
+        self.out.len() >= MOST_UNWRITTEN
+    }
+
     /// CONNACK; to a client that takes small packets only, without what it may do without.
     pub(in super::super) fn greet(&mut self, answer: ConnAck) {
         let bare = ConnAck { properties: ConnAckProperties::default(), ..answer.clone() };
@@ -76,11 +84,18 @@ impl<R: Role> Session<R> {
             transport.write_all(&self.out).await?;
             transport.flush().await
         };
-        let stopping = &self.endpoint.stopping;
+        // A session that is over keeps what it has no longer than it takes to say farewell.
+        let over = async {
+            tokio::select! {
+                () = self.endpoint.stopping.cancelled() => {}
+                () = self.role.ended() => {}
+            }
+            sleep(FAREWELL).await;
+        };
         let written = tokio::select! {
             biased;
             written = timeout(self.endpoint.limits.unread, write) => written,
-            () = async { stopping.cancelled().await; sleep(FAREWELL).await } => return Err(End::quiet("the client did not read in time")),
+            () = over => return Err(End::quiet("the client did not read in time")),
         };
         self.out = BytesMut::new();
         match written {

@@ -54,6 +54,48 @@ async fn patches_are_durable_and_answered_with_their_version_in_order() {
     assert_eq!(stage.world.hub.twin(&dev_1()).unwrap().reported.properties["step"], 5);
 }
 
+async fn large_twin(stage: &Stage) {
+    stage.desire((0..8).map(|at| (format!("k{at}"), Value::from("x".repeat(4000)))).collect()).await;
+}
+
+#[tokio::test]
+async fn requests_wait_while_answers_are_not_read() {
+    let stage = Stage::new().await;
+    large_twin(&stage).await;
+    let mut client = stage.connect(&v311()).await;
+    for _ in 0..50 {
+        client.publish(GET, "", 0, 0).await;
+    }
+    client.publish(REPORT, r#"{"a":1}"#, 0, 0).await;
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stage.world.hub.twin(&dev_1()).unwrap().reported.version, 1, "it waits behind what was asked before");
+    for _ in 0..50 {
+        assert_eq!(client.message().await.topic, "$iothub/twin/res/200/?$rid=r1");
+    }
+    assert_eq!(client.message().await.topic, "$iothub/twin/res/204/?$rid=r2&$version=2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_taken_over_does_not_wait_until_its_client_reads() {
+    let stage = Stage::new().await;
+    large_twin(&stage).await;
+    let free = || stage.door.endpoint.places.available_permits();
+    let all = free();
+    let mut deaf = stage.connect(&v311()).await;
+    for _ in 0..50 {
+        deaf.publish(GET, "", 0, 0).await;
+    }
+    let begun = tokio::time::Instant::now();
+    let mut newcomer = stage.connect(&v311()).await;
+    newcomer.ping().await;
+    while free() < all - 1 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
 #[tokio::test]
 async fn a_refused_request_says_why_in_the_form_that_sdks_look_for() {
     let stage = Stage::new().await;
