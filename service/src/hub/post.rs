@@ -67,9 +67,14 @@ impl Post {
         }
     }
 
+    /// Whether the end of the session was posted.
+    pub fn has_ended(&self) -> bool {
+        self.lock().ended
+    }
+
     /// Comes when the end of the session was posted. Cancel safe; not to be awaited beside [`Self::next`].
     pub async fn ended(&self) {
-        while !self.lock().ended {
+        while !self.has_ended() {
             self.arrived.notified().await;
         }
     }

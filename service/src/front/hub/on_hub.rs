@@ -71,6 +71,11 @@ impl OnHub {
         Some((qos, matching().filter_map(|filter| filter.identifier).collect()))
     }
 
+    /// Others have ended the session: what the client still sends over it changes nothing that outlives it.
+    pub(super) fn has_ended(&self) -> bool {
+        self.post.has_ended()
+    }
+
     fn hears_any(&self, feed: Feed) -> bool {
         self.feeds.iter().any(|filter| filter.feed == feed)
     }

@@ -48,6 +48,10 @@ impl Session<OnHub> {
         if !self.role.lasts {
             return Ok(());
         }
+        if self.role.has_ended() {
+            // It would undo what the device subscribes to over its new connection.
+            return Err(Refusal::new(ErrorCode::NotConnected, "the session has ended"));
+        }
         let feeds = self.role.feeds.iter().map(|known| (&*known.filter, known.qos));
         let mut subscriptions: Vec<_> = feeds
             .chain(self.ordinary.filters())

@@ -54,3 +54,30 @@ async fn as_many_requests_wait_as_a_client_may_have_under_way_and_the_rest_in_th
     assert_eq!(client.frame().await.map(|frame| frame.head), Some(0x40), "a place is free");
     assert_eq!(client.frame().await.map(|frame| frame.head), Some(0xd0), "so the next packet is read");
 }
+
+fn subscribe(filter: &str) -> Vec<u8> {
+    [&[0x82, filter.len() as u8 + 5, 0, 7, 0, filter.len() as u8], filter.as_bytes(), &[1]].concat()
+}
+
+/// All tasks go on as far as they can.
+async fn settle() {
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_was_taken_over_no_longer_changes_what_lasts() {
+    let stage = gated().await;
+    let mut old = stage.connect(&v311().lasting()).await;
+    old.send(&[subscribe("devices/dev-1/a"), subscribe("devices/dev-1/b")].concat()).await;
+    settle().await;
+    let mut new = stage.connect(&v311().lasting()).await;
+    new.send(&subscribe("devices/dev-1/c")).await;
+    settle().await;
+    stage.world.store.let_through(10);
+    assert_eq!(new.frame().await.map(|frame| frame.head), Some(0x90));
+    while old.frame().await.is_some() {}
+    let kept = stage.world.hub.device(&dev_1()).unwrap().subscriptions;
+    assert!(kept.iter().any(|kept| kept.filter == "devices/dev-1/c"), "{kept:?}");
+}
