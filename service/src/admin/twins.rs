@@ -9,8 +9,8 @@ use axum::routing::get;
 use axum::{Json, Router};
 use firsthop_protocol::document::Document;
 use firsthop_protocol::{DeviceId, ErrorCode};
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use super::desk::Desk;
@@ -28,7 +28,8 @@ pub fn routes() -> Router<Arc<Desk>> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Change {
-    tags: Option<Document>,
+    #[serde(default, deserialize_with = "part")]
+    tags: Option<Value>,
     properties: Option<Properties>,
     device_id: Option<DeviceId>,
     #[serde(rename = "etag")]
@@ -44,9 +45,16 @@ struct Change {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Properties {
-    desired: Option<Document>,
+    #[serde(default, deserialize_with = "part")]
+    desired: Option<Value>,
     #[serde(rename = "reported")]
     _reported: Option<IgnoredAny>,
+}
+
+/// A part that is given: a map, or `null`, which empties it.
+fn part<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    let given = Option::<Document>::deserialize(deserializer)?;
+    Ok(Some(given.map_or(Value::Null, |Document(map)| Value::Object(map))))
 }
 
 async fn show(State(desk): State<Arc<Desk>>, Id(id): Id<DeviceId>) -> Result<Response, Problem> {
@@ -88,13 +96,9 @@ async fn change(
     if let Some(other) = asked.device_id.filter(|said| *said != id) {
         return Err(Problem::invalid("deviceId", format!("is {other}, and the path says {id}")));
     }
-    let desired = asked.properties.and_then(|properties| properties.desired).map(|Document(mut desired)| {
-        desired.retain(|key, _| key != "$metadata" && key != "$version");
-        Value::Object(desired)
-    });
-    let tags = asked.tags.map(|Document(tags)| Value::Object(tags));
+    let desired = asked.properties.and_then(|properties| properties.desired);
     let (_, hub) = desk.home(&id).await?;
-    match hub.update_twin(id.clone(), TwinUpdate { tags, desired, replace }, expected).await? {
+    match hub.update_twin(id.clone(), TwinUpdate { tags: asked.tags, desired, replace }, expected).await? {
         TwinUpdated::Done(twin) => Ok(answer(&twin, shown(&id, &twin))),
         TwinUpdated::Conflict(version) => {
             let message = format!("the twin is at version {version}, not at the one that If-Match expects");

@@ -112,6 +112,9 @@ async fn a_twin_is_read_changed_and_sent_back() {
     let replaced = served.send(Method::PUT, "/twins/dev-1", &document).await;
     assert_eq!(replaced.body["properties"]["desired"]["interval"], 60);
     assert_eq!(replaced.body["tags"], patched.body["tags"]);
+    // `null` for a part empties it; a part that is not there stays.
+    let emptied = served.send(Method::PATCH, "/twins/dev-1", &json!({ "tags": null })).await;
+    assert_eq!((&emptied.body["tags"], &emptied.body["properties"]["desired"]["interval"]), (&json!({}), &json!(60)));
 }
 
 #[tokio::test]
