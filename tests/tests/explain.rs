@@ -1,6 +1,6 @@
 //! `firsthop cert explain` and a device's registration come from the same judge.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use firsthop_certs::{Defect, Identity};
 use firsthop_tests::*;
@@ -23,6 +23,23 @@ fn a_good_certificate_is_explained_with_the_enrollment_that_decides() {
     for word in ["dev-1", "Test factory", "group:factory"] {
         assert!(ended.text().contains(word), "{word}: {ended:?}");
     }
+}
+
+#[test]
+fn a_reader_that_has_read_enough_is_no_failure() {
+    let pki = Pki::new();
+    let config = ServiceConfig::new(&pki);
+    let mut command = Command::new(binary("firsthop"));
+    let mut check = command
+        .args(["check", "-c"])
+        .arg(config.write())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(check.stdout.take());
+    let ended = check.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use firsthop_protocol::Timestamp;
 
-use super::{Exit, fail};
+use super::{Exit, fail, output};
 use crate::domain::attestation;
 use crate::domain::book::Book;
 use crate::front::tls;
@@ -52,9 +52,9 @@ pub fn run(command: &Command) -> Exit {
     };
     let explanation = attestation::explain(&chain, &book, Timestamp::now());
     match arguments.output {
-        Output::Text => print!("{explanation}"),
+        Output::Text => output::say(explanation.to_string().trim_end()),
         Output::Json => match serde_json::to_string_pretty(&explanation) {
-            Ok(text) => println!("{text}"),
+            Ok(text) => output::say(text),
             Err(error) => return fail(Exit::Failure, &error),
         },
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use firsthop_protocol::Timestamp;
 
-use super::{Exit, fail};
+use super::{Exit, fail, output};
 use crate::domain::hub::{HubKind, Place};
 use crate::front::tls;
 use crate::remote::RemoteHub;
@@ -36,35 +36,35 @@ pub fn run(arguments: &Arguments) -> Exit {
         return fail(Exit::Configuration, &error);
     }
     let (book, hubs) = (&settings.declared.book, &settings.declared.hubs);
-    println!("{}: fine", arguments.config.display());
+    output::say(format_args!("{}: fine", arguments.config.display()));
     if settings.provisioning.enabled {
-        println!("  listens on   {}", settings.listener.address);
+        output::say(format_args!("  listens on   {}", settings.listener.address));
     }
     if let Some(port) = &settings.hub_port {
-        println!("  hub port     {}", port.listen);
+        output::say(format_args!("  hub port     {}", port.listen));
     }
-    println!("  store        {}", settings.store.display());
-    println!("  enrollments  {}", book.len());
-    println!("  hubs         {}", hubs.iter().count());
+    output::say(format_args!("  store        {}", settings.store.display()));
+    output::say(format_args!("  enrollments  {}", book.len()));
+    output::say(format_args!("  hubs         {}", hubs.iter().count()));
     for hub in hubs.iter() {
-        println!("    {:<10} {}, {}", hub.name.as_str(), hub, kind(&hub.kind));
+        output::say(format_args!("    {:<10} {}, {}", hub.name.as_str(), hub, kind(&hub.kind)));
     }
     let now = Timestamp::now();
     for notice in &settings.notices {
-        println!("  warning: {notice}");
+        output::say(format_args!("  warning: {notice}"));
     }
     if let Some(notice) = tls::notice(&settings.tls, now) {
-        println!("  warning: server: {notice}");
+        output::say(format_args!("  warning: server: {notice}"));
     }
     for entry in book.iter() {
         for certificate in entry.certificates.iter() {
             if let Some(warning) = certificate.notice(now) {
-                println!("  warning: {}: {warning}", entry.name);
+                output::say(format_args!("  warning: {}: {warning}", entry.name));
             }
         }
     }
     if settings.provisioning.enabled && hubs.iter().all(|hub| hub.drained) {
-        println!("  warning: no hub takes new devices: every registration will be refused with 503");
+        output::say("  warning: no hub takes new devices: every registration will be refused with 503");
     }
     Exit::Done
 }

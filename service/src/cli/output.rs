@@ -1,6 +1,11 @@
 //! How the operators' commands print: tables for people, JSON for programs.
 
+use std::fmt::Display;
+use std::io::{ErrorKind, Write};
+
 use serde_json::Value;
+
+use super::{Exit, fail};
 
 /// How to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -13,14 +18,25 @@ pub enum Output {
 /// A column: its heading, and where its cell is in an item (a JSON pointer).
 pub type Column = (&'static str, &'static str);
 
+/// Prints a line. A reader that has read enough, as `head` has, is no failure; all else that keeps it from being printed is.
+pub fn say(line: impl Display) {
+    match writeln!(std::io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            fail(Exit::Failure, &format!("standard output: {error}"));
+            std::process::exit(Exit::Failure as i32);
+        }
+        Ok(()) | Err(_) => {}
+    }
+}
+
 /// Prints a list. `more`: there are further items.
 pub fn list(output: Output, columns: &[Column], items: &[Value], more: bool) {
     match output {
-        Output::Json => println!("{:#}", Value::from(items)),
+        Output::Json => say(format_args!("{:#}", Value::from(items))),
         Output::Table => {
-            print!("{}", table(columns, items));
+            say(table(columns, items).trim_end());
             if more {
-                println!("({} shown, and there are more: see --limit)", items.len());
+                say(format_args!("({} shown, and there are more: see --limit)", items.len()));
             }
         }
     }
@@ -32,11 +48,11 @@ pub fn object(output: Output, value: &Value) {
         (Output::Table, Value::Object(members)) => {
             let width = members.keys().map(|key| key.chars().count()).max().unwrap_or_default();
             for (key, value) in members {
-                println!("{:width$}  {}", shown(&Value::from(key.as_str())), shown(value));
+                say(format_args!("{:width$}  {}", shown(&Value::from(key.as_str())), shown(value)));
             }
         }
         (Output::Table, Value::Null) => {}
-        _ => println!("{value:#}"),
+        _ => say(format_args!("{value:#}")),
     }
 }
 
