@@ -101,7 +101,8 @@ fn a_hub_on_the_service_port_does_not_take_the_clients_of_a_host_that_is_dialled
     let dialled = || Dial::new(&service, &pki, &identity).client_id("dev-1").server_name("localhost");
     assert_eq!(dialled().connect().register("{}")["status"], 200);
     assert_eq!(dialled().connect().status("{}")["state"], "assigned");
-    HubClient::connect(&service, &pki, &identity, "dev-1", "hub-a").twin();
+    let by_user_name = dial_at(&service, &pki, &identity, "dev-1", "hub-a", service.address());
+    HubClient::over(by_user_name.connect(), "dev-1").twin();
 }
 
 #[test]
