@@ -4,7 +4,7 @@
 //! queue --fetch--> fetched --send, within the client's window--> sent --PUBACK--> done --complete--> out of the queue
 //! ```
 //!
-//! At QoS 0 a message is done once it was written. What is not done when the connection ends is sent again over the next one.
+//! At QoS 0 a message is done once it was written: it needs no acknowledgement, but a connection that took it. What is not done when the connection ends is sent again over the next one.
 
 use std::collections::VecDeque;
 
@@ -32,6 +32,8 @@ pub struct Commands {
     fetched: VecDeque<(u64, QueuedMessage)>,
     /// Packet id and number.
     sent: Vec<(u16, u64)>,
+    /// At QoS 0: part of the next write, or of one that succeeded.
+    written: Vec<u64>,
     done: Vec<u64>,
     completing: bool,
 }
@@ -39,7 +41,7 @@ pub struct Commands {
 impl Commands {
     /// How many more may leave the queue.
     fn room(&self) -> usize {
-        WINDOW.saturating_sub(self.fetched.len() + self.sent.len() + self.done.len())
+        WINDOW.saturating_sub(self.fetched.len() + self.sent.len() + self.written.len() + self.done.len())
     }
 }
 
@@ -92,6 +94,10 @@ impl Session<OnHub> {
     /// Moves messages on as far as they can go now.
     fn move_commands(&mut self) {
         self.send_commands();
+        if !self.role.commands.written.is_empty() {
+            // What is under way makes progress after the next write only, and none at all when that fails.
+            self.under_way.push(Box::pin(std::future::ready(Progress::Written)));
+        }
         self.complete_commands();
         self.fetch_commands();
     }
@@ -126,10 +132,18 @@ impl Session<OnHub> {
             };
             match self.put(reply) {
                 true if qos != QoS::AtMostOnce => self.role.commands.sent.push((id, number)),
-                // Written, or larger than the client takes, which counts as sent.
-                _ => self.role.commands.done.push(number),
+                true => self.role.commands.written.push(number),
+                // Larger than the client takes, which counts as sent.
+                false => self.role.commands.done.push(number),
             }
         }
+    }
+
+    /// The last write succeeded.
+    pub(super) fn on_written(&mut self) {
+        let commands = &mut self.role.commands;
+        commands.done.append(&mut commands.written);
+        self.move_commands();
     }
 
     fn complete_commands(&mut self) {
@@ -140,7 +154,6 @@ impl Session<OnHub> {
         commands.completing = true;
         let numbers = std::mem::take(&mut commands.done);
         let (hub, device) = (self.role.door.hub.clone(), self.role.admitted.device.clone());
-        // Polled after the next write, so that what was sent at QoS 0 is written by then.
         self.under_way.push(Box::pin(async move { Progress::Completed(hub.complete(&device, numbers).await) }));
     }
 

@@ -188,6 +188,7 @@ impl Role for OnHub {
             Progress::Reported { asked, outcome } => session.answer_report(&asked, outcome),
             Progress::Kept { receipt, outcome } => return session.on_kept(&receipt, outcome),
             Progress::Fetched { outcome, limit } => return session.on_fetched(outcome, limit),
+            Progress::Written => session.on_written(),
             Progress::Completed(outcome) => session.on_completed(outcome),
         }
         Ok(())

@@ -17,6 +17,8 @@ pub enum Progress {
     Kept { receipt: Publish, outcome: Result<(), Refusal> },
     /// Messages of the command queue; at most `limit` were asked for.
     Fetched { outcome: Result<Vec<(u64, QueuedMessage)>, Refusal>, limit: usize },
+    /// Messages of the command queue were written.
+    Written,
     /// Messages left the command queue.
     Completed(Result<(), Refusal>),
 }

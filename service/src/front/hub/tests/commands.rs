@@ -58,6 +58,21 @@ async fn at_qos_0_a_message_is_done_when_it_is_written() {
 }
 
 #[tokio::test]
+async fn at_qos_0_a_message_waits_on_when_the_connection_did_not_take_it() {
+    let stage = Stage::new().await;
+    let free = || stage.door.endpoint.places.available_permits();
+    let all = free();
+    let mut client = stage.connect(&v5()).await;
+    client.subscribe(&[(FILTER, 0)]).await;
+    drop(client);
+    stage.enqueue("", "a").await;
+    while free() < all {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stage.waiting(), 1);
+}
+
+#[tokio::test]
 async fn a_device_that_acknowledges_nothing_is_sent_a_window_and_no_more() {
     let stage = Stage::new().await;
     for at in 0..20 {
