@@ -95,6 +95,8 @@ impl Service {
 
     /// A management command against this service.
     pub fn manage(&self, arguments: &[&str]) -> Ended {
+        // It comes after the listener for devices.
+        self.log.wait_for("of the management socket", |line| line["message"] == "management socket");
         let mut command = Command::new(binary("firsthop"));
         crate::run(command.args(arguments).arg("--socket").arg(self.config.dir().join("admin.sock")))
     }
