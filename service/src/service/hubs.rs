@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use super::{StartError, Tls, bind as bind_socket, start_bus};
 use crate::domain::hub::{HubKind, Hubs as Linked, Place};
-use crate::domain::ports::{Clock, HubStore};
+use crate::domain::ports::{Clock, HubStore, StoreError};
 use crate::front::hub::HubDoor;
 use crate::front::{bus, limits, tls};
 use crate::hub::{Addresses, EmbeddedHub};
@@ -87,6 +87,11 @@ impl Hubs {
     /// The hub of that name: one that devices can reach, else one that only the devices of an earlier declaration are fetched from.
     pub fn named(&self, name: &HubName) -> Arc<EmbeddedHub> {
         self.embedded.get(name).cloned().unwrap_or_else(|| self.make(name))
+    }
+
+    /// Whether devices are kept here for the hub of that name.
+    pub fn has_devices(&self, name: &HubName) -> Result<bool, StoreError> {
+        Ok(self.store.hub_device_count(name)? > 0)
     }
 
     /// Their side of the front door. Each has a bus of its own: no message passes from one hub to another.

@@ -44,6 +44,11 @@ pub enum StartError {
     RemoteHub(#[from] remote::RemoteError),
     #[error(transparent)]
     HubPort(#[from] remote::ServeError),
+    #[error(
+        "hub {hub} was {was} and is declared as {is} now, but {registrations} devices have their data at the old place; \
+         declare the new place under another name, and take {hub} out when its devices have moved"
+    )]
+    OtherPlace { hub: HubName, registrations: u64, was: &'static str, is: &'static str },
     #[error(transparent)]
     Admin(#[from] admin::ServeError),
 }
