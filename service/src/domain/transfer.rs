@@ -7,7 +7,7 @@
 //! Up to `Copied` it can be undone, from `Committed` on it is finished. Undoing is a step of its own, so that a move is not resumed of which
 //! half was undone: the device may have changed on its old hub again.
 
-use firsthop_protocol::{DeviceId, ETag, HubName, OperationId, RegistrationId, Timestamp};
+use firsthop_protocol::{ETag, HubName, OperationId, RegistrationId, Timestamp};
 
 use super::hub_device::{DeviceState, Identity};
 use super::registration::Registration;
@@ -20,8 +20,6 @@ pub struct Transfer {
     /// Where the device is; `None` for a first assignment.
     pub from: Option<HubName>,
     pub to: HubName,
-    /// What the old hub calls the device; the new one has its name from `identity`.
-    pub device: DeviceId,
     pub data: TransferData,
     /// What the new hub is told of the device.
     pub identity: Identity,

@@ -1,7 +1,7 @@
 //! The hub as the provisioner, or the management interface, works with it. Every step is durable before it is answered, and repeats of
 //! an operation do nothing more.
 
-use firsthop_protocol::{DeviceId, OperationId};
+use firsthop_protocol::{DeviceId, OperationId, RegistrationId};
 
 use super::EmbeddedHub;
 use super::fault::Fault;
@@ -31,25 +31,26 @@ impl Hub for EmbeddedHub {
     fn identify(&self, operation: OperationId, identity: Identity) -> HubFuture<'_, ()> {
         Box::pin(async move {
             let device = identity.device_id.clone();
-            let before = self.store.hub_device(&self.name, &device).map_err(|error| self.error(error.into()))?;
-            if before.as_ref().is_some_and(|before| before.identity == identity) {
+            let before = self.device_of(&identity.registration_id)?.identity;
+            if before == identity {
                 return Ok(());
             }
-            let admitted_otherwise = before.is_some_and(|before| {
-                before.identity.credential != identity.credential || before.identity.topics != identity.topics
-            });
+            let admitted_otherwise = before.device_id != identity.device_id
+                || before.credential != identity.credential
+                || before.topics != identity.topics;
             self.change(&device, HubWrite::Identity { operation, identity }).await?;
             if admitted_otherwise {
                 // It is judged by what holds now when it connects again.
-                self.sessions.close(&device, None, None);
+                self.sessions.close(&before.device_id, None, None);
             }
             Ok(())
         })
     }
 
-    fn fence(&self, operation: OperationId, device: DeviceId) -> HubFuture<'_, DeviceState> {
+    fn fence(&self, operation: OperationId, registration: RegistrationId) -> HubFuture<'_, DeviceState> {
         Box::pin(async move {
-            self.change(&device, HubWrite::Fence { operation }).await?;
+            let device = self.device_of(&registration)?.identity.device_id;
+            self.change(&device, HubWrite::Fence { operation, registration }).await?;
             self.sessions.close(&device, None, None);
             // Nothing is committed after the fence: this is exactly what was acknowledged.
             let state = self.store.device_state(&self.name, &device).map_err(|error| self.error(error.into()))?;
@@ -57,19 +58,29 @@ impl Hub for EmbeddedHub {
         })
     }
 
-    fn release(&self, operation: OperationId, device: DeviceId) -> HubFuture<'_, ()> {
-        Box::pin(async move { self.change(&device, HubWrite::Release { operation }).await })
+    fn release(&self, operation: OperationId, registration: RegistrationId) -> HubFuture<'_, ()> {
+        Box::pin(async move {
+            let device = self.device_of(&registration)?.identity.device_id;
+            self.change(&device, HubWrite::Release { operation, registration }).await
+        })
     }
 
-    fn remove(&self, operation: OperationId, device: DeviceId, to: Option<String>) -> HubFuture<'_, ()> {
+    fn remove(&self, operation: OperationId, registration: RegistrationId, to: Option<String>) -> HubFuture<'_, ()> {
         Box::pin(async move {
-            let write = HubWrite::Remove { operation, to: to.clone(), at: self.clock.now() };
-            match self.step(&device, write).await {
+            let device = match self.device_of(&registration) {
+                Ok(record) => record.identity.device_id,
                 // What is not here need not be removed.
+                Err(HubError::NoDevice { .. }) => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            let write = HubWrite::Remove { operation, registration, to: to.clone(), at: self.clock.now() };
+            match self.step(&device, write).await {
                 Ok(()) | Err(Fault::NoDevice) => {}
                 Err(fault) => return Err(self.error(fault)),
             }
-            self.sessions.close(&device, None, to);
+            if !self.still_admits(&device) {
+                self.sessions.close(&device, None, to);
+            }
             Ok(())
         })
     }
@@ -123,6 +134,12 @@ impl Hub for EmbeddedHub {
 }
 
 impl EmbeddedHub {
+    /// The device of that registration, or the trace of it.
+    fn device_of(&self, registration: &RegistrationId) -> Result<HubDevice, HubError> {
+        let found = self.store.hub_device_of(&self.name, registration).map_err(|error| self.error(error.into()))?;
+        found.ok_or_else(|| self.error(Fault::NoDevice))
+    }
+
     /// A step of an operation.
     async fn change(&self, device: &DeviceId, write: HubWrite) -> Result<(), HubError> {
         match self.step(device, write).await {

@@ -24,7 +24,7 @@ use crate::domain::registration::{
     Closing, Operation, Registered, Registration, Situation, State, Step, Write, bound_elsewhere, decide, failed,
 };
 use crate::domain::reprovision::ReprovisionPolicy;
-use crate::domain::transfer::{self, Transfer};
+use crate::domain::transfer::Transfer;
 use crate::fault_point;
 
 /// How often a decision is made anew because another one came first.
@@ -73,13 +73,10 @@ impl Provisioner {
             return ended.map(Err);
         }
         let (now, hubs) = (self.clock.now(), self.hubs.load_full());
-        let mut stored = match self.store.registration(&wish.proof.id) {
+        let stored = match self.store.registration(&wish.proof.id) {
             Ok(stored) => stored,
             Err(error) => return Some(Err(unavailable(error))),
         };
-        if let Some(stored) = stored.as_mut().filter(|_| known.lost) {
-            stored.registration.told = 0;
-        }
         if let Some(refusal) = stored.as_ref().and_then(|stored| bound_elsewhere(&stored.registration, wish.proof)) {
             return Some(Err(refusal));
         }
@@ -103,7 +100,7 @@ impl Provisioner {
 
     /// Waits for a move of the device that is under way. `Some`: decide again, or refuse.
     async fn wait_for_move(&self, proof: &Proof, known: &mut Known) -> Option<Option<Refusal>> {
-        let running = self.moves.of(&proof.id).filter(|running| running.stage().step < transfer::Step::Released)?;
+        let running = self.moves.of(&proof.id).filter(|running| !running.stage().is_settled())?;
         if let Some(refusal) = bound_elsewhere(&running.transfer.registration, proof) {
             return Some(Some(refusal));
         }
@@ -134,11 +131,12 @@ impl Provisioner {
                 (stored.rid.as_ref() == Some(rid) && now.since(stored.updated) < REMEMBERED).then_some(stored.operation)
             })
         });
-        // What failed is tried again, also under its old name.
-        let stands =
-            stored.and_then(|stored| hub_of(&stored.registration)).is_some_and(|hub| hubs.named(&hub).is_some());
+        let current = stored.and_then(|stored| hub_of(&stored.registration));
+        let stands = current.as_ref().is_some_and(|hub| hubs.named(hub).is_some());
         let repeated = recalled.is_some() && stands && wish.excluded.is_none();
-        Operation { id: recalled.unwrap_or(wish.operation), rid, repeated, now }
+        // What failed is tried again under its old name. What was done is not: the hub that the device leaves knows that operation as over.
+        let id = recalled.filter(|_| repeated || current.is_none()).unwrap_or(wish.operation);
+        Operation { id, rid, repeated, now }
     }
 
     /// What the registry knows of the device, and what changes there.
@@ -201,6 +199,7 @@ impl Provisioner {
                 request.and_then(|request| request.api_version),
             ),
             choice: Choice { named: webhook.map(|verdict| &verdict.hub), ..choice },
+            lost: known.lost,
             webhook,
             operation,
         })

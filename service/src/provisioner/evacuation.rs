@@ -82,6 +82,14 @@ impl Evacuations {
         }
     }
 
+    /// One that came to its end; another may have begun since.
+    fn forget(&self, hub: &HubName, ended: &Evacuation) {
+        let mut running = lock(&self.running);
+        if running.get(hub).is_some_and(|running| Arc::ptr_eq(&running.view, &ended.view)) {
+            running.remove(hub);
+        }
+    }
+
     pub fn view(&self, hub: &HubName) -> Option<EvacuationView> {
         let evacuation = lock(&self.running).get(hub).cloned()?;
         let view = lock(&evacuation.view).clone();
@@ -190,7 +198,7 @@ impl Provisioner {
             // It ends again after the next start, having nothing to do.
             tracing::warn!(%hub, %error, "that the hub was evacuated cannot be stored");
         }
-        self.evacuations.end(hub);
+        self.evacuations.forget(hub, evacuation);
         tracing::info!(%hub, moved = view.moved, staying = view.staying, "the hub was evacuated");
     }
 

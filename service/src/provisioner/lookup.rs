@@ -9,7 +9,6 @@ use super::{Granted, Provisioner};
 use crate::domain::attestation::Proof;
 use crate::domain::refusal::Refusal;
 use crate::domain::registration::{State, bound_elsewhere};
-use crate::domain::transfer::Step;
 
 impl Provisioner {
     /// The registration of the proven device: as stored, or `assigning` while the device is being moved.
@@ -18,8 +17,8 @@ impl Provisioner {
         let name = &proof.enrollment.name;
         self.entries.load().quotas.spend(&self.service_quotas, name, Kind::Lookup, self.clock.uptime())?;
         let stored = self.store.registration(&proof.id).map_err(unavailable)?;
-        let moving = self.moves.of(&proof.id).map(|running| (running.stage().step, running.transfer));
-        let moving = moving.filter(|(step, _)| *step < Step::Released);
+        let moving = self.moves.of(&proof.id).map(|running| (running.stage(), running.transfer));
+        let moving = moving.filter(|(stage, _)| !stage.is_settled()).map(|(stage, transfer)| (stage.step, transfer));
         let registration = match (&stored, &moving) {
             (Some(stored), _) => &stored.registration,
             (None, Some((_, transfer))) => &transfer.registration,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use firsthop_protocol::{DeviceId, HubName, OperationId};
+use firsthop_protocol::{DeviceId, HubName, OperationId, RegistrationId};
 use reqwest::Method;
 
 use super::client::{Call, Client, RemoteError};
@@ -36,6 +36,10 @@ fn of_device(device: &DeviceId, what: &str) -> String {
     format!("/devices/{device}{what}")
 }
 
+fn of_registration(registration: &RegistrationId, what: &str) -> String {
+    format!("/registrations/{registration}{what}")
+}
+
 impl Hub for RemoteHub {
     fn provision(&self, operation: OperationId, identity: Identity, state: DeviceState) -> HubFuture<'_, ()> {
         let path = of_device(&identity.device_id, "/provision");
@@ -48,17 +52,18 @@ impl Hub for RemoteHub {
         self.done(Call::post(path, wire::Identify { operation, identity: identity.into() }))
     }
 
-    fn fence(&self, operation: OperationId, device: DeviceId) -> HubFuture<'_, DeviceState> {
-        let call = Call::post(of_device(&device, "/fence"), wire::ByOperation { operation }).answer(wire::MAX_STATE);
+    fn fence(&self, operation: OperationId, registration: RegistrationId) -> HubFuture<'_, DeviceState> {
+        let call = Call::post(of_registration(&registration, "/fence"), wire::ByOperation { operation })
+            .answer(wire::MAX_STATE);
         Box::pin(async move { self.client.call::<_, wire::State>(call).await.map(DeviceState::from) })
     }
 
-    fn release(&self, operation: OperationId, device: DeviceId) -> HubFuture<'_, ()> {
-        self.done(Call::post(of_device(&device, "/release"), wire::ByOperation { operation }))
+    fn release(&self, operation: OperationId, registration: RegistrationId) -> HubFuture<'_, ()> {
+        self.done(Call::post(of_registration(&registration, "/release"), wire::ByOperation { operation }))
     }
 
-    fn remove(&self, operation: OperationId, device: DeviceId, to: Option<String>) -> HubFuture<'_, ()> {
-        self.done(Call::post(of_device(&device, "/remove"), wire::Remove { operation, to }))
+    fn remove(&self, operation: OperationId, registration: RegistrationId, to: Option<String>) -> HubFuture<'_, ()> {
+        self.done(Call::post(of_registration(&registration, "/remove"), wire::Remove { operation, to }))
     }
 
     fn session(&self, device: DeviceId, command: SessionCommand) -> HubFuture<'_, bool> {

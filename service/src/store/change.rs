@@ -136,9 +136,9 @@ pub(super) enum DeviceChange {
 pub(super) enum PortChange {
     Provision(Box<Place>),
     Identity(Box<Identity>),
-    Fence,
-    Release,
-    Remove { to: Option<String>, at: Timestamp },
+    Fence(RegistrationId),
+    Release(RegistrationId),
+    Remove { registration: RegistrationId, to: Option<String>, at: Timestamp },
 }
 
 impl RegistrationRequest {
@@ -235,11 +235,11 @@ impl HubChange {
                 IdentityV1::new(&identity).check()?;
                 Self::Port(operation, PortChange::Identity(Box::new(identity)))
             }
-            HubWrite::Fence { operation } => Self::Port(operation, PortChange::Fence),
-            HubWrite::Release { operation } => Self::Port(operation, PortChange::Release),
-            HubWrite::Remove { operation, to, at } => {
+            HubWrite::Fence { operation, registration } => Self::Port(operation, PortChange::Fence(registration)),
+            HubWrite::Release { operation, registration } => Self::Port(operation, PortChange::Release(registration)),
+            HubWrite::Remove { operation, registration, to, at } => {
                 row::check_address(to.as_deref())?;
-                Self::Port(operation, PortChange::Remove { to, at })
+                Self::Port(operation, PortChange::Remove { registration, to, at })
             }
         })
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use firsthop_protocol::{DeviceId, HubName};
+use firsthop_protocol::{DeviceId, HubName, RegistrationId};
 use redb::{ReadOnlyTable, ReadTransaction};
 
 use super::change::{Change, HubRequest};
@@ -21,12 +21,21 @@ impl HubStore for RedbStore {
         self.on_its_hub(hub, device, |transaction, number, row| self.device_of(number, &row, transaction))
     }
 
+    fn hub_device_of(&self, hub: &HubName, registration: &RegistrationId) -> Result<Option<HubDevice>, StoreError> {
+        let Some(hub) = self.names().hubs.number(hub) else { return Ok(None) };
+        self.read(|transaction| {
+            let is_it = |row: &HubDeviceV1<'_>| row.hub == hub && row.identity.registration_id == registration.as_str();
+            let Some((number, row)) = self.locate(transaction, registration.as_str(), is_it)? else { return Ok(None) };
+            self.device_of(number, &decode(number, &row)?, transaction).map(Some)
+        })
+    }
+
     /// Where hubs of this store have different devices under this id, none is the one.
     fn hub_of(&self, device: &DeviceId) -> Result<Option<HubName>, StoreError> {
         self.read(|transaction| {
             let mut hubs = Vec::new();
-            self.locate(transaction, device, |row| {
-                if row.standing.is_active() {
+            self.locate(transaction, device.as_str(), |row| {
+                if row.identity.device_id() == device.as_str() && row.standing.is_active() {
                     hubs.push(row.hub);
                 }
                 false
@@ -131,7 +140,8 @@ impl RedbStore {
     ) -> Result<Option<T>, StoreError> {
         let Some(hub) = self.names().hubs.number(hub) else { return Ok(None) };
         self.read(|transaction| {
-            let Some((number, row)) = self.locate(transaction, device, |row| row.hub == hub)? else { return Ok(None) };
+            let is_it = |row: &HubDeviceV1<'_>| row.hub == hub && row.identity.device_id() == device.as_str();
+            let Some((number, row)) = self.locate(transaction, device.as_str(), is_it)? else { return Ok(None) };
             read(transaction, number, decode(number, &row)?).map(Some)
         })
     }
@@ -150,18 +160,17 @@ impl RedbStore {
         Ok(found?.flatten())
     }
 
-    /// The row of a device with that id that is accepted.
+    /// The first row under that id, of a device or of a registration, that is accepted.
     fn locate(
         &self,
         transaction: &ReadTransaction,
-        device: &DeviceId,
+        id: &str,
         mut accept: impl FnMut(&HubDeviceV1<'_>) -> bool,
     ) -> Result<Option<(u64, Vec<u8>)>, Fault> {
         let ids = transaction.open_table(tables::IDS)?;
         let aliases = transaction.open_table(tables::ALIASES)?;
         let devices = transaction.open_table(tables::HUB_DEVICES)?;
-        let accept = |_, row: &HubDeviceV1<'_>| row.identity.device_id() == device.as_str() && accept(row);
-        let found = locate(&ids, &aliases, &devices, device.as_str(), accept)?;
+        let found = locate(&ids, &aliases, &devices, id, |_, row| accept(row))?;
         Ok(found.map(|(number, row)| (number, row.value().to_vec())))
     }
 

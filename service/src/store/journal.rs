@@ -2,13 +2,13 @@
 
 use std::ops::Bound;
 
-use firsthop_protocol::{DeviceId, ETag, OperationId, RegistrationId, Timestamp};
+use firsthop_protocol::{ETag, OperationId, RegistrationId, Timestamp};
 use redb::ReadTransaction;
 
 use super::fault::Fault;
 use super::listing::MAX_PAGE;
 use super::redb::RedbStore;
-use super::row::{TransferV1, field};
+use super::row::TransferV1;
 use super::tables;
 use crate::domain::transfer::{Transfer, TransferData};
 
@@ -40,7 +40,6 @@ impl RedbStore {
             registration_id: registration.id.clone(),
             from: row.from.map(hub).transpose()?,
             to: hub(row.to)?,
-            device: DeviceId::parse(row.device).map_err(|error| damaged(field("device id", error)))?,
             data: row.state.map_or(TransferData::Carry, |state| TransferData::Replace(Box::new(state))),
             identity: self.identity(&row.identity, "transfers", id, transaction)?,
             registration,

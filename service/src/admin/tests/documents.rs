@@ -59,7 +59,6 @@ fn transfer() -> Transfer {
         registration_id: id(),
         from: Some(hub("lisbon")),
         to: hub("oporto"),
-        device: DeviceId::from(&id()),
         data: TransferData::Carry,
         identity: identity("dev-1"),
         registration: registration(assigned()),

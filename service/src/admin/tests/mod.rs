@@ -14,7 +14,7 @@ use super::*;
 use crate::domain::hub_device::DeviceState;
 use crate::domain::ports::Hub;
 use crate::http::tls;
-use crate::hub::tests::{World, dev_1, identity};
+use crate::hub::tests::{World, dev_1, identity, reg_1};
 use crate::hub::{HubMail, Post};
 
 struct Served {
@@ -232,7 +232,7 @@ async fn a_device_that_a_move_has_is_not_at_home() {
     let served = Served::new().await;
     let shown = served.get("/devices/dev-1").await;
     assert_eq!((&shown.body["hub"], &shown.body["status"]), (&json!("lisbon"), &json!("enabled")));
-    let _: DeviceState = served.world.hub.fence(OperationId::random(), dev_1()).await.unwrap();
+    let _: DeviceState = served.world.hub.fence(OperationId::random(), reg_1()).await.unwrap();
     let gone = served.get("/devices/dev-1").await;
     assert_eq!((gone.status.as_u16(), gone.code()), (404, 404_201));
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use firsthop_protocol::{DeviceId, HubName, OperationId, Timestamp};
+use firsthop_protocol::{DeviceId, HubName, OperationId, RegistrationId, Timestamp};
 use serde_json::Value;
 
 use crate::domain::hub_device::{DeviceState, Event, HubDevice, Identity};
@@ -57,22 +57,23 @@ pub struct HubStatus {
     pub sessions: u64,
 }
 
-/// A hub as the provisioner works with it: embedded or on another machine. Every call names its operation and is idempotent.
+/// A hub as the provisioner works with it: embedded or on another machine. Every call names its operation and is idempotent. The steps of
+/// a move say whose device they mean by its registration: its name on the hub may have become another's meanwhile.
 pub trait Hub: Send + Sync + 'static {
     /// Gives the hub a device with this state. It stays held until [`Hub::release`].
     fn provision(&self, operation: OperationId, identity: Identity, state: DeviceState) -> HubFuture<'_, ()>;
 
-    /// Tells the hub who a device of it is now and what it may do; its state stays.
+    /// Tells the hub who the registration's device is now and what it may do, also a new name; its state stays.
     fn identify(&self, operation: OperationId, identity: Identity) -> HubFuture<'_, ()>;
 
     /// From the moment this returns, nothing more is acknowledged to the device there and its session is closed.
-    fn fence(&self, operation: OperationId, device: DeviceId) -> HubFuture<'_, DeviceState>;
+    fn fence(&self, operation: OperationId, registration: RegistrationId) -> HubFuture<'_, DeviceState>;
 
     /// Lets the device in: the operation was committed (on the new hub) or undone (on the old one).
-    fn release(&self, operation: OperationId, device: DeviceId) -> HubFuture<'_, ()>;
+    fn release(&self, operation: OperationId, registration: RegistrationId) -> HubFuture<'_, ()>;
 
-    /// The device left for `to`.
-    fn remove(&self, operation: OperationId, device: DeviceId, to: Option<String>) -> HubFuture<'_, ()>;
+    /// The device that the operation fenced left for `to`; without it, the copy is taken back that the operation gave.
+    fn remove(&self, operation: OperationId, registration: RegistrationId, to: Option<String>) -> HubFuture<'_, ()>;
 
     /// Reaches the device's session; `false`: it has none.
     fn session(&self, device: DeviceId, command: SessionCommand) -> HubFuture<'_, bool>;

@@ -49,7 +49,8 @@ pub enum HubWrite {
     /// Appends to the event storage; the oldest make room.
     Event(Event),
 
-    // The hub port. Each is idempotent: repeated with the same operation it does nothing more.
+    // The hub port. Each is idempotent: repeated with the same operation it does nothing more. They are for the registration's device,
+    // whatever the hub calls it.
     /// The device with this state, held by the operation, whatever an earlier operation left.
     Provision {
         operation: OperationId,
@@ -64,15 +65,18 @@ pub enum HubWrite {
     },
     Fence {
         operation: OperationId,
+        registration: RegistrationId,
     },
     /// Ends a hold or a fence of this operation.
     Release {
         operation: OperationId,
+        registration: RegistrationId,
     },
-    /// The device leaves; a trace stays, so that it can be told where it went. Without `to` the copy is taken back that the operation gave:
-    /// a device that it neither holds nor fences stays as it is.
+    /// The device leaves; a trace stays, so that it can be told where it went. One that the operation neither holds nor fences stays as it
+    /// is: it came back since.
     Remove {
         operation: OperationId,
+        registration: RegistrationId,
         to: Option<String>,
         at: Timestamp,
     },
@@ -81,6 +85,9 @@ pub enum HubWrite {
 /// What a hub keeps of its devices. A change that was answered `Ok` survives a crash and a power cut.
 pub trait HubStore: Send + Sync + 'static {
     fn hub_device(&self, hub: &HubName, device: &DeviceId) -> Result<Option<HubDevice>, StoreError>;
+
+    /// The device of that registration on the hub, whatever it is called there.
+    fn hub_device_of(&self, hub: &HubName, registration: &RegistrationId) -> Result<Option<HubDevice>, StoreError>;
 
     /// The hub that has the device active, among those of this store.
     fn hub_of(&self, device: &DeviceId) -> Result<Option<HubName>, StoreError>;

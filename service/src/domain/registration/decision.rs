@@ -35,6 +35,8 @@ pub struct Situation<'a> {
     /// In force for this client.
     pub policy: ReprovisionPolicy,
     pub choice: Choice<'a>,
+    /// The hub turned out not to have the device.
+    pub lost: bool,
     /// What the webhook of the custom policy answered, when it was asked.
     pub webhook: Option<&'a Verdict>,
     pub operation: &'a Operation,
@@ -216,13 +218,11 @@ impl<'a> Situation<'a> {
                 let placement = Some(HubPlacement::Carry { hub: target.name.clone(), identity, otherwise, at });
                 Step::Write(Box::new(Write { registration, placement, tell: None, close }))
             }
-            Keeps::Elsewhere if stored.told == 0 => {
+            Keeps::Elsewhere if self.lost => {
                 let data = TransferData::Replace(Box::new(self.initial_state()));
                 Step::Transfer(Box::new(self.transfer(None, target, data, registration)))
             }
-            Keeps::Elsewhere if renamed => {
-                Step::Transfer(Box::new(self.transfer(Some(hub), target, TransferData::Carry, registration)))
-            }
+            // Also where nothing was told yet: only the hub knows whether it has the device, whose state must not be written over.
             Keeps::Elsewhere => {
                 Step::Write(Box::new(Write { registration, placement: None, tell: Some((hub, identity)), close: None }))
             }
@@ -240,13 +240,11 @@ impl<'a> Situation<'a> {
         data: TransferData,
         registration: Registration,
     ) -> Transfer {
-        let old_name = self.stored.map(|stored| stored.registration.device_id.clone());
         Transfer {
             id: self.operation.id,
             registration_id: self.proof.id.clone(),
             from,
             to: target.name.clone(),
-            device: old_name.unwrap_or_else(|| registration.device_id.clone()),
             data,
             identity: self.identity(),
             registration,

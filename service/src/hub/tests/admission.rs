@@ -51,8 +51,8 @@ async fn a_stranger_learns_nothing_of_the_device() {
     world.assign(identity("moved")).await;
     world.assign(identity("busy")).await;
     let operation = OperationId::random();
-    world.hub.remove(operation, identity("moved").device_id, Some("x:1".into())).await.unwrap();
-    world.hub.fence(operation, identity("busy").device_id).await.unwrap();
+    world.leave("moved", Some("x:1".into())).await;
+    world.hub.fence(operation, identity("busy").registration_id).await.unwrap();
     let stranger = Ca::root("Root").unwrap();
     let told = |id: &str| {
         let refusal = refused(admit(&world.hub, &stranger.device(id).unwrap()));
@@ -83,9 +83,9 @@ async fn a_device_that_is_being_moved_is_asked_to_come_again() {
     let (operation, leaf) = (OperationId::random(), leaf("dev-1"));
     world.hub.provision(operation, identity("dev-1"), fresh()).await.unwrap();
     assert!(matches!(admit(&world.hub, &leaf), Err(Denied::Unavailable(_))));
-    world.hub.release(operation, dev_1()).await.unwrap();
+    world.hub.release(operation, reg_1()).await.unwrap();
     assert!(admit(&world.hub, &leaf).is_ok() && world.hub.still_admits(&dev_1()));
-    world.hub.fence(OperationId::random(), dev_1()).await.unwrap();
+    world.hub.fence(OperationId::random(), reg_1()).await.unwrap();
     assert!(matches!(admit(&world.hub, &leaf), Err(Denied::Unavailable(_))));
     assert!(!world.hub.still_admits(&dev_1()));
 }
@@ -94,9 +94,8 @@ async fn a_device_that_is_being_moved_is_asked_to_come_again() {
 async fn a_device_that_left_is_told_where_to_when_that_is_known() {
     let world = World::with(identity("dev-1")).await;
     world.assign(identity("dev-2")).await;
-    let operation = OperationId::random();
-    world.hub.remove(operation, dev_1(), Some("porto.example:8884".into())).await.unwrap();
-    world.hub.remove(operation, identity("dev-2").device_id, None).await.unwrap();
+    world.leave("dev-1", Some("porto.example:8884".into())).await;
+    world.leave("dev-2", None).await;
     assert_eq!(admit(&world.hub, &leaf("dev-1")).unwrap_err(), Denied::Moved { to: "porto.example:8884".into() });
     assert_eq!(refused(admit(&world.hub, &leaf("dev-2"))).code, ErrorCode::NoDevice);
 }
@@ -123,7 +122,7 @@ async fn without_the_store_a_device_is_asked_to_come_again() {
 #[tokio::test]
 async fn a_session_that_comes_just_after_the_fence_is_closed() {
     let world = World::with(identity("dev-1")).await;
-    world.hub.fence(OperationId::random(), dev_1()).await.unwrap();
+    world.hub.fence(OperationId::random(), reg_1()).await.unwrap();
     let (post, _) = world.connect();
     assert_eq!(mail(&post), [HubMail::Close { moved_to: None }]);
     assert_eq!(world.hub.status().await.unwrap().sessions, 0);

@@ -80,9 +80,16 @@ impl World {
     }
 
     pub(crate) async fn assign(&self, identity: Identity) {
-        let (operation, device) = (OperationId::random(), identity.device_id.clone());
+        let (operation, registration) = (OperationId::random(), identity.registration_id.clone());
         self.hub.provision(operation, identity, fresh()).await.unwrap();
-        self.hub.release(operation, device).await.unwrap();
+        self.hub.release(operation, registration).await.unwrap();
+    }
+
+    /// The device moves away.
+    async fn leave(&self, registration: &str, to: Option<String>) {
+        let (operation, registration) = (OperationId::random(), RegistrationId::parse(registration).unwrap());
+        self.hub.fence(operation, registration.clone()).await.unwrap();
+        self.hub.remove(operation, registration, to).await.unwrap();
     }
 
     /// The device connects.
@@ -112,6 +119,10 @@ fn authority(ca: &Ca) -> Authority {
 
 fn thumbprint(der: &[u8]) -> Thumbprint {
     Thumbprint(digest(&SHA256, der).as_ref().try_into().unwrap())
+}
+
+pub(crate) fn reg_1() -> RegistrationId {
+    RegistrationId::parse("dev-1").unwrap()
 }
 
 pub(crate) fn dev_1() -> DeviceId {

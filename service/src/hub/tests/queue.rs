@@ -65,7 +65,7 @@ async fn an_expired_message_is_never_sent_and_makes_room() {
     assert_eq!(payloads(&world, None, 9).await, ["default", "room"]);
     world.clock.forward(Duration::from_secs(3600));
     assert!(payloads(&world, None, 9).await.is_empty());
-    let state = world.hub.fence(OperationId::random(), dev_1()).await.unwrap();
+    let state = world.hub.fence(OperationId::random(), reg_1()).await.unwrap();
     assert!(state.queue.is_empty(), "they are gone from the store too");
 }
 
@@ -115,7 +115,7 @@ async fn a_message_that_could_not_be_sent_is_refused_with_the_reason() {
 async fn what_is_fenced_is_neither_sent_nor_acknowledged() {
     let world = with_queue(2).await;
     let number = enqueue(&world, message("a")).await;
-    world.hub.fence(OperationId::random(), dev_1()).await.unwrap();
+    world.hub.fence(OperationId::random(), reg_1()).await.unwrap();
     assert_eq!(world.hub.waiting(&dev_1(), None, 9).await.unwrap_err().code, ErrorCode::DeviceMoving);
     assert_eq!(world.hub.complete(&dev_1(), vec![number]).await.unwrap_err().code, ErrorCode::DeviceMoving);
 }

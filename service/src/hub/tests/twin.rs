@@ -121,7 +121,7 @@ async fn a_write_that_races_with_a_fence_is_in_the_copy_or_not_acknowledged() {
         // The next report may already wait in the store: the fence is served after it, or before.
         world.store.let_through(4);
         let (state, rest) =
-            tokio::join!(world.hub.fence(OperationId::random(), dev_1()), futures_util::future::join_all(reports));
+            tokio::join!(world.hub.fence(OperationId::random(), reg_1()), futures_util::future::join_all(reports));
         let acknowledged = versions.into_iter().chain(rest.into_iter().flatten()).max().unwrap_or(1);
         assert_eq!(state.unwrap().twin.reported.version, acknowledged);
     }

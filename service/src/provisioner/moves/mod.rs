@@ -2,61 +2,35 @@
 //! is down, a bounded number of them working at a time.
 
 mod backoff;
+mod run;
+mod running;
 mod steps;
 
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use firsthop_protocol::{ETag, ErrorCode, HubName, OperationId, RegistrationId};
-use futures_util::FutureExt;
+use firsthop_protocol::{ErrorCode, HubName, OperationId, RegistrationId};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::operator::{Exchange, OperationLog, OperationView};
-use crate::domain::device::Device;
+use super::operator::OperationLog;
 use crate::domain::hub::Keeps;
-use crate::domain::hub_device::DeviceState;
 use crate::domain::ports::{Clock, CommitError, Hub, HubError, JournalWrite, Store, StoreError};
 use crate::domain::refusal::Refusal;
 use crate::domain::transfer::{Step, Transfer};
 use crate::fault_point;
+pub(super) use running::{Job, Running, Stage};
 pub(super) use steps::taken;
-use steps::{Mover, Trouble};
 
 /// Moves that work with one hub at the same time; others wait for their turn, but not for that of another hub.
 const WORKING: usize = 32;
 /// Moves under way, those that wait for a hub included.
 const UNDER_WAY: usize = 65_536;
+/// Device states in memory that wait for the next step of their move; each may have a few MiB.
+const AT_HAND: usize = 64;
 /// Seconds after which a device should ask again when a hub cannot be reached.
 const RETRY: u32 = 5;
-
-/// A move and what its steps need besides the journal.
-#[derive(Debug, Clone)]
-pub(super) struct Job {
-    pub transfer: Transfer,
-    /// Whether the new hub keeps devices.
-    pub keeps: Keeps,
-    /// `host:port` of the new hub, for clients of the old one.
-    pub moved_to: Option<String>,
-    /// The state of a device whose old hub has none.
-    pub initial: DeviceState,
-    /// What changes in the registry with the commit.
-    pub device: Option<Device>,
-    pub webhook: Option<Exchange>,
-}
-
-/// How far a move has come.
-#[derive(Debug, Clone)]
-pub(super) struct Stage {
-    pub step: Step,
-    pub retries: u32,
-    pub error: Option<String>,
-    /// The device is let in on its new hub, or the move was undone.
-    pub settled: Option<Result<ETag, Refusal>>,
-    pub ended: bool,
-}
 
 pub(super) struct Moves {
     store: Arc<dyn Store>,
@@ -64,6 +38,8 @@ pub(super) struct Moves {
     hubs: BTreeMap<HubName, Reach>,
     running: Mutex<BTreeMap<RegistrationId, Running>>,
     pub log: OperationLog,
+    /// Rights to keep a device's state in memory between two steps.
+    at_hand: Arc<Semaphore>,
     stopping: CancellationToken,
     tasks: TaskTracker,
 }
@@ -72,51 +48,6 @@ pub(super) struct Moves {
 struct Reach {
     hub: Arc<dyn Hub>,
     turns: Semaphore,
-}
-
-/// A move that somebody may wait for.
-#[derive(Clone)]
-pub(super) struct Running {
-    pub transfer: Arc<Transfer>,
-    webhook: Option<Exchange>,
-    stage: watch::Receiver<Stage>,
-    cancel: CancellationToken,
-}
-
-impl Running {
-    pub fn stage(&self) -> Stage {
-        self.stage.borrow().clone()
-    }
-
-    /// Waits until the device is let in, or the move was undone. `None`: the service stops.
-    pub async fn settled(mut self) -> Option<Result<ETag, Refusal>> {
-        self.stage.wait_for(|stage| stage.settled.is_some()).await.ok().and_then(|stage| stage.settled.clone())
-    }
-
-    /// Waits for the end, also of what is left to be cleared away. `false`: the service stops.
-    pub async fn ended(mut self) -> bool {
-        self.stage.wait_for(|stage| stage.ended).await.is_ok()
-    }
-
-    pub fn cancel(&self) {
-        self.cancel.cancel();
-    }
-
-    pub fn view(&self) -> OperationView {
-        let (transfer, stage) = (&self.transfer, self.stage());
-        OperationView {
-            id: transfer.id,
-            registration_id: transfer.registration_id.clone(),
-            from: transfer.from.clone(),
-            to: Some(transfer.to.clone()),
-            step: Some(stage.step),
-            started: transfer.started,
-            ended: None,
-            retries: stage.retries,
-            error: stage.error,
-            webhook: self.webhook.clone(),
-        }
-    }
 }
 
 impl Moves {
@@ -132,6 +63,7 @@ impl Moves {
             hubs: ports.into_iter().map(|(name, hub)| (name, Reach { hub, turns: Semaphore::new(WORKING) })).collect(),
             running: Mutex::default(),
             log: OperationLog::default(),
+            at_hand: Arc::new(Semaphore::new(AT_HAND)),
             stopping,
             tasks: TaskTracker::new(),
         })
@@ -171,10 +103,15 @@ impl Moves {
 
     /// Writes a new move into the journal and begins it. A conflict: the device has another one, or its registration changed.
     pub async fn begin(self: &Arc<Self>, job: Job) -> Result<Running, CommitError> {
-        fault_point::before(Step::Planned.name());
-        self.store.journal(JournalWrite::Put(Box::new(job.transfer.clone()))).await?;
-        fault_point::after(Step::Planned.name());
-        Ok(self.attach(job))
+        let moves = self.clone();
+        // In a task of its own: whoever asks may go away, and what is in the journal is to be carried on.
+        let begun = self.tasks.spawn(async move {
+            fault_point::before(Step::Planned.name());
+            moves.store.journal(JournalWrite::Put(Box::new(job.transfer.clone()))).await?;
+            fault_point::after(Step::Planned.name());
+            Ok(moves.attach(job))
+        });
+        begun.await.unwrap_or(Err(CommitError::Store(StoreError::Closed)))
     }
 
     /// Goes on with a move that is in the journal, unless that is being done.
@@ -206,80 +143,6 @@ impl Moves {
         self.tasks.wait().await;
     }
 
-    async fn run(&self, job: Job, stage: &watch::Sender<Stage>, cancel: &CancellationToken) {
-        let mut mover = Mover::new(job);
-        let mut undoing = (mover.step() == Step::Undoing).then(cancelled);
-        loop {
-            if undoing.is_none() && cancel.is_cancelled() && mover.can_be_undone() {
-                undoing = Some(cancelled());
-            }
-            match self.work(&mut mover, undoing.is_some()).await {
-                Ok(ended) => {
-                    stage.send_modify(|stage| {
-                        stage.step = mover.step();
-                        stage.settled = stage.settled.take().or_else(|| settled(&mover, undoing.as_ref(), ended));
-                    });
-                    if ended {
-                        break;
-                    }
-                }
-                Err(Trouble::Never(refusal)) if undoing.is_none() && mover.step().can_be_undone() => {
-                    tracing::warn!(registration_id = %mover.job.transfer.registration_id, operation_id = %mover.job.transfer.id,
-                        detail = refusal.detail, "the move is undone");
-                    stage.send_modify(|stage| stage.error = Some(refusal.detail.clone()));
-                    undoing = Some(refusal);
-                }
-                Err(trouble) => self.pause(&mover, &trouble, stage, cancel).await,
-            }
-        }
-        self.end(&mover, undoing.as_ref(), stage);
-    }
-
-    async fn work(&self, mover: &mut Mover, undoing: bool) -> Result<bool, Trouble> {
-        let _turn = match mover.concerned().and_then(|hub| self.hubs.get(hub)) {
-            // The semaphore is never closed.
-            Some(reach) => reach.turns.acquire().await.ok(),
-            None => None,
-        };
-        let attempt = async { if undoing { mover.undo(self).await.map(|()| true) } else { mover.advance(self).await } };
-        let outcome = AssertUnwindSafe(attempt).catch_unwind().await;
-        outcome.unwrap_or_else(|_| Err(Trouble::Later("the step panicked".to_owned())))
-    }
-
-    /// Waits before the next attempt. An operator who cancels ends the waiting.
-    async fn pause(&self, mover: &Mover, trouble: &Trouble, stage: &watch::Sender<Stage>, cancel: &CancellationToken) {
-        let why = match trouble {
-            Trouble::Later(why) => why,
-            Trouble::Never(refusal) => &refusal.detail,
-        };
-        let transfer = &mover.job.transfer;
-        let retries = stage.borrow().retries;
-        tracing::warn!(registration_id = %transfer.registration_id, operation_id = %transfer.id, step = transfer.step.name(),
-            retries, error = why, "a move waits");
-        stage.send_modify(|stage| {
-            stage.retries = stage.retries.saturating_add(1);
-            stage.error = Some(why.clone());
-        });
-        let waiting = tokio::time::sleep(backoff::wait(transfer.id, retries));
-        if mover.can_be_undone() && !cancel.is_cancelled() {
-            cancel.run_until_cancelled(waiting).await;
-        } else {
-            waiting.await;
-        }
-    }
-
-    fn end(&self, mover: &Mover, undone: Option<&Refusal>, stage: &watch::Sender<Stage>) {
-        let transfer = &mover.job.transfer;
-        let running = self.running().remove(&transfer.registration_id);
-        if let Some(running) = running {
-            let error = undone.map(|refusal| format!("undone: {}", refusal.message)).or_else(|| running.stage().error);
-            self.log.add(OperationView { ended: Some(self.clock.now()), error, ..running.view() });
-        }
-        tracing::info!(registration_id = %transfer.registration_id, operation_id = %transfer.id, to = %transfer.to,
-            from = transfer.from.as_ref().map(HubName::as_str), undone = undone.is_some(), "a move ended");
-        stage.send_modify(|stage| stage.ended = true);
-    }
-
     fn running(&self) -> MutexGuard<'_, BTreeMap<RegistrationId, Running>> {
         // Nothing between lock and unlock can leave the map half changed.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
@@ -299,6 +162,11 @@ impl Moves {
         }
     }
 
+    #[cfg(test)]
+    pub fn states_at_hand(&self) -> usize {
+        AT_HAND - self.at_hand.available_permits()
+    }
+
     /// The move with that id.
     pub fn by_id(&self, id: OperationId) -> Option<Running> {
         self.running().values().find(|running| running.transfer.id == id).cloned()
@@ -312,17 +180,4 @@ fn nowhere(hub: &HubName) -> HubError {
 fn unreachable(hub: &HubName, role: &str, error: &HubError) -> Refusal {
     let message = format!("hub {hub}, {role}, cannot be reached; nothing was changed");
     Refusal::new(ErrorCode::HubUnreachable, message).detail(error.to_string()).retry_after(RETRY)
-}
-
-fn cancelled() -> Refusal {
-    Refusal::new(ErrorCode::RegistrationUnderWay, "the move was undone").retry_after(1)
-}
-
-/// What those who wait are told, once there is something to be told.
-fn settled(mover: &Mover, undone: Option<&Refusal>, ended: bool) -> Option<Result<ETag, Refusal>> {
-    match undone {
-        Some(refusal) if ended => Some(Err(refusal.clone())),
-        None if mover.step() == Step::Released || ended => mover.etag.map(Ok),
-        _ => None,
-    }
 }

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use firsthop_protocol::{ETag, ErrorCode, HubName};
+use firsthop_protocol::{ETag, ErrorCode, HubName, OperationId};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Job, Moves};
 use crate::domain::device::Device;
@@ -25,25 +26,26 @@ pub(super) enum Trouble {
 /// A move under way.
 pub(super) struct Mover {
     pub job: Job,
-    /// The state on its way, when it is at hand.
-    carried: Option<DeviceState>,
+    /// The state on its way, and the right to keep it at hand. Without it the old hub is asked again.
+    carried: Option<(DeviceState, OwnedSemaphorePermit)>,
     /// Of the committed registration.
     pub etag: Option<ETag>,
+    /// The move was undone as far as its device is concerned.
+    pub let_in_again: bool,
 }
 
 impl Mover {
     pub fn new(job: Job) -> Self {
-        Self { job, carried: None, etag: None }
+        Self { job, carried: None, etag: None, let_in_again: false }
     }
 
     pub fn step(&self) -> Step {
         self.job.transfer.step
     }
 
-    /// Whether the device gets a new state, or a new name, in the place where it is.
+    /// Whether the device gets a new state in the place where it is.
     fn stays_in_place(&self) -> bool {
-        let transfer = &self.job.transfer;
-        transfer.from.as_ref() == Some(&transfer.to) && transfer.device == transfer.identity.device_id
+        self.job.transfer.from.as_ref() == Some(&self.job.transfer.to)
     }
 
     /// Whether it may still be undone. A state that was replaced in its place is gone.
@@ -54,6 +56,7 @@ impl Mover {
     /// The hub that the next step works with.
     pub fn concerned(&self) -> Option<&HubName> {
         match self.step() {
+            Step::Undoing if self.let_in_again => Some(&self.job.transfer.to),
             Step::Undoing | Step::Planned | Step::Released => self.job.transfer.from.as_ref(),
             Step::Fenced | Step::Copied | Step::Committed => Some(&self.job.transfer.to),
         }
@@ -62,10 +65,7 @@ impl Mover {
     /// Takes the next step; `true`: it was the last.
     pub async fn advance(&mut self, moves: &Moves) -> Result<bool, Trouble> {
         match self.step() {
-            Step::Undoing => {
-                self.undo(moves).await?;
-                return Ok(true);
-            }
+            Step::Undoing => return self.undo(moves).await,
             Step::Planned => {
                 self.fence(moves).await?;
                 self.journal(moves, Step::Fenced).await?;
@@ -88,36 +88,64 @@ impl Mover {
         Ok(false)
     }
 
+    /// Forgets a state that would only wait in memory. The old hub keeps it fenced.
+    pub fn put_down(&mut self) {
+        self.carried = None;
+    }
+
     async fn fence(&mut self, moves: &Moves) -> Result<(), Trouble> {
-        let transfer = &self.job.transfer;
-        let Some(from) = &transfer.from else { return Ok(()) };
-        let fenced = match moves.port(from)?.fence(transfer.id, transfer.device.clone()).await {
-            Ok(state) => state,
+        let state = self.fenced(moves).await?;
+        if self.job.transfer.data == TransferData::Carry {
+            let permit = moves.at_hand.clone().try_acquire_owned().ok();
+            self.carried = state.zip(permit);
+        }
+        Ok(())
+    }
+
+    /// Fences the device on its old hub, and gives its state there. `None`: it was on none.
+    async fn fenced(&self, moves: &Moves) -> Result<Option<DeviceState>, Trouble> {
+        let Transfer { id, registration_id, from: Some(from), .. } = &self.job.transfer else { return Ok(None) };
+        let hub = moves.port(from)?;
+        let mut fenced = hub.fence(*id, registration_id.clone()).await;
+        if let Err(HubError::Busy { operation, .. }) = &fenced {
+            // A device has one move at a time, and this is it: the other is over.
+            self.tell_left_over(from, *operation);
+            hub.release(*operation, registration_id.clone()).await.map_err(trouble)?;
+            fenced = hub.fence(*id, registration_id.clone()).await;
+        }
+        match fenced {
+            Ok(state) => Ok(Some(state)),
             Err(HubError::NoDevice { hub }) => {
                 // A hub that lost its devices must not keep them from a new home.
-                tracing::warn!(registration_id = %transfer.registration_id, %hub,
+                tracing::warn!(%registration_id, %hub,
                     "the hub does not have the device any more; it gets its initial state");
-                self.job.initial.clone()
+                Ok(Some(self.job.initial.clone()))
             }
-            Err(error) => return Err(trouble(error)),
-        };
-        self.carried = Some(fenced);
-        Ok(())
+            Err(error) => Err(trouble(error)),
+        }
     }
 
     async fn copy(&mut self, moves: &Moves) -> Result<(), Trouble> {
         let Some(to) = self.target(moves)? else { return Ok(()) };
-        let state = match &self.job.transfer.data {
-            TransferData::Replace(state) => (**state).clone(),
-            TransferData::Carry => {
-                if self.carried.is_none() {
-                    self.fence(moves).await?;
-                }
-                self.carried.clone().unwrap_or_else(|| self.job.initial.clone())
-            }
+        let state = match (&self.job.transfer.data, self.carried.take()) {
+            (TransferData::Replace(state), _) => (**state).clone(),
+            (TransferData::Carry, Some((state, _))) => state,
+            (TransferData::Carry, None) => self.fenced(moves).await?.unwrap_or_else(|| self.job.initial.clone()),
         };
-        let Transfer { id, identity, .. } = &self.job.transfer;
-        to.provision(*id, identity.clone(), state).await.map_err(trouble)
+        let Transfer { id, identity, to: name, registration_id, .. } = &self.job.transfer;
+        match to.provision(*id, identity.clone(), state).await {
+            Err(HubError::Busy { operation, .. }) => {
+                self.tell_left_over(name, operation);
+                done(to.remove(operation, registration_id.clone(), None).await)?;
+                Err(Trouble::Later("the new hub had an earlier copy of the device, which was taken back".to_owned()))
+            }
+            provisioned => provisioned.map_err(trouble),
+        }
+    }
+
+    fn tell_left_over(&self, hub: &HubName, operation: OperationId) {
+        tracing::warn!(registration_id = %self.job.transfer.registration_id, %hub, %operation,
+            "the hub has the device in a move that is over; that is cleared away");
     }
 
     async fn commit(&mut self, moves: &Moves) -> Result<(), Trouble> {
@@ -175,10 +203,10 @@ impl Mover {
 
     async fn release(&mut self, moves: &Moves) -> Result<(), Trouble> {
         if let Some(to) = self.target(moves)? {
-            let Transfer { id, identity, .. } = &self.job.transfer;
-            match to.release(*id, identity.device_id.clone()).await {
-                // The new hub lost it; the old one still has it.
-                Err(HubError::NoDevice { .. }) => {
+            let Transfer { id, registration_id, .. } = &self.job.transfer;
+            match to.release(*id, registration_id.clone()).await {
+                // The new hub lost it, or an earlier copy came late and took its place. The old hub still has it.
+                Err(HubError::NoDevice { .. } | HubError::Busy { .. }) => {
                     self.copy(moves).await?;
                     return Err(Trouble::Later("the new hub lost the device; it was given another copy".to_owned()));
                 }
@@ -193,31 +221,36 @@ impl Mover {
     }
 
     async fn leave(&self, moves: &Moves) -> Result<(), Trouble> {
-        let Transfer { id, from: Some(from), device, .. } = &self.job.transfer else { return Ok(()) };
+        let Transfer { id, from: Some(from), registration_id, .. } = &self.job.transfer else { return Ok(()) };
         if self.stays_in_place() {
             return Ok(());
         }
-        match moves.port(from)?.remove(*id, device.clone(), self.job.moved_to.clone()).await {
-            Ok(()) | Err(HubError::NoDevice { .. }) => Ok(()),
-            Err(error) => Err(trouble(error)),
-        }
+        done(moves.port(from)?.remove(*id, registration_id.clone(), self.job.moved_to.clone()).await)
     }
 
-    /// Everything is as it was before, and the journal's entry is gone.
-    pub async fn undo(&mut self, moves: &Moves) -> Result<(), Trouble> {
+    /// The device is let in again where it was; then what the new hub was given is taken back, however long that hub is away. `true`: all is
+    /// as it was before, and the journal's entry is gone.
+    pub async fn undo(&mut self, moves: &Moves) -> Result<bool, Trouble> {
         if self.step() != Step::Undoing {
             self.journal(moves, Step::Undoing).await?;
         }
-        let transfer = &self.job.transfer;
+        let Transfer { id, registration_id, from, to, .. } = &self.job.transfer;
+        if !self.let_in_again {
+            if let Some(from) = from {
+                undone(moves.port(from)?.release(*id, registration_id.clone()).await)?;
+            }
+            self.let_in_again = true;
+            return Ok(false);
+        }
+        // Held by this operation, it is let in by nobody, so a hub to which there is no way may keep it.
         if !self.stays_in_place()
-            && let Some(to) = self.target(moves)?
+            && self.job.keeps != Keeps::Nothing
+            && let Some(to) = moves.hub(to)
         {
-            done(to.remove(transfer.id, transfer.identity.device_id.clone(), None).await)?;
+            undone(to.remove(*id, registration_id.clone(), None).await)?;
         }
-        if let Some(from) = &transfer.from {
-            done(moves.port(from)?.release(transfer.id, transfer.device.clone()).await)?;
-        }
-        self.end(moves, "undone").await
+        self.end(moves, "undone").await?;
+        Ok(true)
     }
 
     async fn journal(&mut self, moves: &Moves, step: Step) -> Result<(), Trouble> {
@@ -256,6 +289,11 @@ fn done(outcome: Result<(), HubError>) -> Result<(), Trouble> {
         Ok(()) | Err(HubError::NoDevice { .. }) => Ok(()),
         Err(error) => Err(trouble(error)),
     }
+}
+
+/// What another operation has is not what this one did.
+fn undone(outcome: Result<(), HubError>) -> Result<(), Trouble> {
+    if matches!(outcome, Err(HubError::Busy { .. })) { Ok(()) } else { done(outcome) }
 }
 
 fn trouble(error: HubError) -> Trouble {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 
-use firsthop_protocol::{DeviceId, HubName, OperationId};
+use firsthop_protocol::{DeviceId, HubName, OperationId, RegistrationId};
 use serde_json::json;
 
 use crate::domain::hub_device::{DeviceState, Event, HubDevice, Identity, Standing};
@@ -27,6 +27,26 @@ pub struct Inner {
     pub commands: Vec<(DeviceId, SessionCommand)>,
     /// Whether devices have a session.
     pub connected: bool,
+}
+
+impl Inner {
+    fn named(&self, registration: &RegistrationId) -> Option<DeviceId> {
+        let mut devices = self.devices.iter();
+        devices.find(|(_, (_, identity, _))| identity.registration_id == *registration).map(|(name, _)| name.clone())
+    }
+
+    fn of(&mut self, registration: &RegistrationId) -> Option<&mut (Standing, Identity, DeviceState)> {
+        self.devices.values_mut().find(|(_, identity, _)| identity.registration_id == *registration)
+    }
+}
+
+fn free(standing: &Standing, operation: OperationId, hub: &HubName) -> Result<(), HubError> {
+    match standing {
+        Standing::Held(by) | Standing::Fenced(by) if *by != operation => {
+            Err(HubError::Busy { hub: hub.clone(), operation: *by })
+        }
+        _ => Ok(()),
+    }
 }
 
 impl FakeHub {
@@ -85,6 +105,9 @@ impl Hub for FakeHub {
             if inner.refuses {
                 return Err(HubError::Refused { hub: self.name.clone(), why: "no".into() });
             }
+            if let Some((standing @ Standing::Fenced(_), ..)) = inner.of(&identity.registration_id) {
+                free(standing, operation, &self.name)?;
+            }
             inner.devices.insert(identity.device_id.clone(), (Standing::Held(operation), identity, state));
             Ok(())
         })
@@ -92,29 +115,41 @@ impl Hub for FakeHub {
 
     fn identify(&self, _operation: OperationId, identity: Identity) -> HubFuture<'_, ()> {
         self.call(|inner| {
-            let device = inner.devices.get_mut(&identity.device_id).ok_or_else(|| self.none())?;
-            device.1 = identity;
+            let name = inner.named(&identity.registration_id).ok_or_else(|| self.none())?;
+            let (standing, _, state) = inner.devices.remove(&name).ok_or_else(|| self.none())?;
+            inner.devices.insert(identity.device_id.clone(), (standing, identity, state));
             Ok(())
         })
     }
 
-    fn fence(&self, operation: OperationId, device: DeviceId) -> HubFuture<'_, DeviceState> {
+    fn fence(&self, operation: OperationId, registration: RegistrationId) -> HubFuture<'_, DeviceState> {
         self.call(|inner| {
-            let (standing, _, state) = inner.devices.get_mut(&device).ok_or_else(|| self.none())?;
+            let (standing, _, state) = inner.of(&registration).ok_or_else(|| self.none())?;
+            free(standing, operation, &self.name)?;
             *standing = Standing::Fenced(operation);
             Ok(state.clone())
         })
     }
 
-    fn release(&self, _operation: OperationId, device: DeviceId) -> HubFuture<'_, ()> {
+    fn release(&self, operation: OperationId, registration: RegistrationId) -> HubFuture<'_, ()> {
         self.call(|inner| {
-            inner.devices.get_mut(&device).ok_or_else(|| self.none())?.0 = Standing::Active;
+            let standing = &mut inner.of(&registration).ok_or_else(|| self.none())?.0;
+            free(standing, operation, &self.name)?;
+            *standing = Standing::Active;
             Ok(())
         })
     }
 
-    fn remove(&self, _operation: OperationId, device: DeviceId, _to: Option<String>) -> HubFuture<'_, ()> {
-        self.call(|inner| inner.devices.remove(&device).map(drop).ok_or_else(|| self.none()))
+    fn remove(&self, operation: OperationId, registration: RegistrationId, _to: Option<String>) -> HubFuture<'_, ()> {
+        self.call(|inner| {
+            let name = inner.named(&registration).ok_or_else(|| self.none())?;
+            let standing = &inner.devices[&name].0;
+            free(standing, operation, &self.name)?;
+            if !standing.is_active() {
+                inner.devices.remove(&name);
+            }
+            Ok(())
+        })
     }
 
     fn session(&self, device: DeviceId, command: SessionCommand) -> HubFuture<'_, bool> {

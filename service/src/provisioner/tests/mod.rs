@@ -3,6 +3,7 @@
 mod allocating;
 mod evacuating;
 mod hubs;
+mod left_over;
 mod moving;
 mod operators;
 mod registering;

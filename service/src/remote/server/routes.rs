@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use firsthop_protocol::{DeviceId, HubName};
+use firsthop_protocol::{DeviceId, HubName, RegistrationId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -34,17 +34,17 @@ pub fn of(hubs: Hubs, timeout: Duration) -> Router {
         .route("/", get(device))
         .route("/provision", post(provision))
         .route("/identify", post(identify))
-        .route("/fence", post(fence))
-        .route("/release", post(release))
-        .route("/remove", post(remove))
         .route("/session", post(session))
         .route("/twin", get(twin).patch(update_twin))
         .route("/methods", post(invoke))
         .route("/messages", post(enqueue))
         .route("/events", get(events));
+    let registration =
+        Router::new().route("/fence", post(fence)).route("/release", post(release)).route("/remove", post(remove));
     Router::new()
         .route(&format!("/{}/hubs/{{hub}}/status", wire::VERSION), get(status))
         .nest(&format!("/{}/hubs/{{hub}}/devices/{{device}}", wire::VERSION), device)
+        .nest(&format!("/{}/hubs/{{hub}}/registrations/{{registration}}", wire::VERSION), registration)
         .fallback(|| async { refuse(Fault::new(FaultCode::Malformed, "the hub port has no such path")) })
         .method_not_allowed_fallback(|| async { refuse(Fault::new(FaultCode::Malformed, "not with this method")) })
         .with_state(Port { hubs: Arc::new(hubs), timeout })
@@ -78,11 +78,12 @@ fn done(outcome: Result<(), HubError>) -> Answer<wire::Done> {
     Answer(outcome.map(|()| wire::Done {}))
 }
 
-/// The hub and the device that the path names.
+/// The hub that the path names, and the device or the registration.
 struct Place {
     hub: Arc<dyn Hub>,
     name: HubName,
     device: Option<DeviceId>,
+    registration: Option<RegistrationId>,
 }
 
 impl FromRequestParts<Port> for Place {
@@ -93,10 +94,14 @@ impl FromRequestParts<Port> for Place {
             refuse(Fault::new(FaultCode::Malformed, format!("{what}: {why}")))
         };
         let params = RawPathParams::from_request_parts(parts, port).await.map_err(|error| wrong("path", &error))?;
-        let (mut hub, mut device) = (None, None);
+        let (mut hub, mut device, mut registration) = (None, None, None);
         for (key, value) in &params {
             match key {
                 "hub" => hub = Some(HubName::parse(value).map_err(|error| wrong("hub", &error))?),
+                "registration" => {
+                    let id = RegistrationId::parse(value).map_err(|error| wrong("registration", &error))?;
+                    registration = Some(id);
+                }
                 _ => device = Some(DeviceId::parse(value).map_err(|error| wrong("device", &error))?),
             }
         }
@@ -104,7 +109,7 @@ impl FromRequestParts<Port> for Place {
         let hub = port.hubs.get(&name).cloned().ok_or_else(|| {
             refuse(Fault::new(FaultCode::NoHub, format!("the process there has no hub named {name}")))
         })?;
-        Ok(Self { hub, name, device })
+        Ok(Self { hub, name, device, registration })
     }
 }
 
@@ -119,6 +124,21 @@ impl FromRequestParts<Port> for Of {
         match place.device {
             Some(device) => Ok(Self(place.hub, device, place.name)),
             None => Err(refuse(Fault::new(FaultCode::Malformed, "device: missing"))),
+        }
+    }
+}
+
+/// The hub and the registration, of a path that names both.
+struct Whose(Arc<dyn Hub>, RegistrationId);
+
+impl FromRequestParts<Port> for Whose {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, port: &Port) -> Result<Self, Response> {
+        let place = Place::from_request_parts(parts, port).await?;
+        match place.registration {
+            Some(registration) => Ok(Self(place.hub, registration)),
+            None => Err(refuse(Fault::new(FaultCode::Malformed, "registration: missing"))),
         }
     }
 }
@@ -172,16 +192,22 @@ async fn identify(Of(hub, device, name): Of, Asked(asked): Asked<wire::Identify,
     }
 }
 
-async fn fence(Of(hub, device, _): Of, Asked(asked): Asked<wire::ByOperation, MAX_BODY>) -> Answer<wire::State> {
-    Answer(hub.fence(asked.operation, device).await.map(wire::State::from))
+async fn fence(
+    Whose(hub, registration): Whose,
+    Asked(asked): Asked<wire::ByOperation, MAX_BODY>,
+) -> Answer<wire::State> {
+    Answer(hub.fence(asked.operation, registration).await.map(wire::State::from))
 }
 
-async fn release(Of(hub, device, _): Of, Asked(asked): Asked<wire::ByOperation, MAX_BODY>) -> Answer<wire::Done> {
-    done(hub.release(asked.operation, device).await)
+async fn release(
+    Whose(hub, registration): Whose,
+    Asked(asked): Asked<wire::ByOperation, MAX_BODY>,
+) -> Answer<wire::Done> {
+    done(hub.release(asked.operation, registration).await)
 }
 
-async fn remove(Of(hub, device, _): Of, Asked(asked): Asked<wire::Remove, MAX_BODY>) -> Answer<wire::Done> {
-    done(hub.remove(asked.operation, device, asked.to).await)
+async fn remove(Whose(hub, registration): Whose, Asked(asked): Asked<wire::Remove, MAX_BODY>) -> Answer<wire::Done> {
+    done(hub.remove(asked.operation, registration, asked.to).await)
 }
 
 async fn session(Of(hub, device, _): Of, Asked(command): Asked<wire::Session, MAX_BODY>) -> Answer<wire::Reached> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::hub::{Asked, at, by_authority, by_thumbprint, identity, kept, state};
-use super::{CLIENT, Scripted, World, device, operation, serve};
+use super::{CLIENT, Scripted, World, device, operation, registration, serve};
 use crate::domain::hub_device::Standing;
 use crate::domain::ports::{
     DeviceBound, Enqueued, Hub, HubStatus, MethodCall, MethodOutcome, Notice, SessionCommand, TwinUpdate, TwinUpdated,
@@ -25,12 +25,12 @@ async fn each_step_of_a_move_arrives_as_it_was_asked_and_may_be_repeated() {
         hub.identify(operation(), identity(credential.clone())).await.unwrap();
         expected.push(Asked::Identify(operation(), identity(credential)));
     }
-    assert_eq!(hub.fence(operation(), device()).await.unwrap(), state());
-    hub.release(operation(), device()).await.unwrap();
-    expected.extend([Asked::Fence(operation(), device()), Asked::Release(operation(), device())]);
+    assert_eq!(hub.fence(operation(), registration()).await.unwrap(), state());
+    hub.release(operation(), registration()).await.unwrap();
+    expected.extend([Asked::Fence(operation(), registration()), Asked::Release(operation(), registration())]);
     for to in [None, Some("[::1]:8884".to_owned())] {
-        hub.remove(operation(), device(), to.clone()).await.unwrap();
-        expected.push(Asked::Remove(operation(), device(), to));
+        hub.remove(operation(), registration(), to.clone()).await.unwrap();
+        expected.push(Asked::Remove(operation(), registration(), to));
     }
     assert_eq!(scripted.asked(), expected);
     port.stop().await;

@@ -18,16 +18,16 @@ use crate::domain::ports::{
 };
 use crate::domain::twin::{Metadata, Section, Twin};
 
-use super::device;
+use super::{device, registration};
 
 /// What was asked, in words of the port.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Asked {
     Provision(OperationId, Identity, Box<DeviceState>),
     Identify(OperationId, Identity),
-    Fence(OperationId, DeviceId),
-    Release(OperationId, DeviceId),
-    Remove(OperationId, DeviceId, Option<String>),
+    Fence(OperationId, RegistrationId),
+    Release(OperationId, RegistrationId),
+    Remove(OperationId, RegistrationId, Option<String>),
     Session(DeviceId, SessionCommand),
     Twin(DeviceId, TwinUpdate, Option<u64>),
     Method(DeviceId, MethodCall),
@@ -81,18 +81,18 @@ impl Hub for Scripted {
         self.answer(())
     }
 
-    fn fence(&self, operation: OperationId, device: DeviceId) -> HubFuture<'_, DeviceState> {
-        self.note(Asked::Fence(operation, device));
+    fn fence(&self, operation: OperationId, registration: RegistrationId) -> HubFuture<'_, DeviceState> {
+        self.note(Asked::Fence(operation, registration));
         self.answer(state())
     }
 
-    fn release(&self, operation: OperationId, device: DeviceId) -> HubFuture<'_, ()> {
-        self.note(Asked::Release(operation, device));
+    fn release(&self, operation: OperationId, registration: RegistrationId) -> HubFuture<'_, ()> {
+        self.note(Asked::Release(operation, registration));
         self.answer(())
     }
 
-    fn remove(&self, operation: OperationId, device: DeviceId, to: Option<String>) -> HubFuture<'_, ()> {
-        self.note(Asked::Remove(operation, device, to));
+    fn remove(&self, operation: OperationId, registration: RegistrationId, to: Option<String>) -> HubFuture<'_, ()> {
+        self.note(Asked::Remove(operation, registration, to));
         self.answer(())
     }
 
@@ -137,7 +137,7 @@ impl Hub for Scripted {
 pub fn identity(credential: Credential) -> Identity {
     Identity {
         device_id: device(),
-        registration_id: RegistrationId::parse("dev-1").unwrap(),
+        registration_id: registration(),
         credential,
         capabilities: Capabilities { iot_edge: true },
         resources: Resources {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firsthop_certs::Authority;
-use firsthop_protocol::{DeviceId, HubName, OperationId};
+use firsthop_protocol::{DeviceId, HubName, OperationId, RegistrationId};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -92,6 +92,10 @@ impl Port {
 
 fn lisbon() -> HubName {
     HubName::parse("hub-lisbon").unwrap()
+}
+
+fn registration() -> RegistrationId {
+    RegistrationId::parse("dev-1").unwrap()
 }
 
 fn device() -> DeviceId {

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::hub::{by_thumbprint, identity, state};
-use super::{CLIENT, Scripted, World, device, lisbon, operation, serve};
+use super::{CLIENT, Scripted, World, device, lisbon, operation, registration, serve};
 use crate::domain::ports::{Hub, HubError, MethodCall};
 use crate::http::tls;
 use crate::remote::server::{Hubs, open};
@@ -18,7 +18,7 @@ use crate::remote::{ClientConfig, RemoteHub, ServerConfig, wire};
 async fn refused(server: &ServerConfig, client: &ClientConfig) -> HubError {
     let scripted = Scripted::default().shared();
     let port = serve(server, scripted.clone());
-    let error = port.hub(client).release(operation(), device()).await.unwrap_err();
+    let error = port.hub(client).release(operation(), registration()).await.unwrap_err();
     assert_eq!(scripted.asked(), []);
     error
 }
@@ -37,7 +37,7 @@ async fn errors_of_the_port_cross_the_network_as_they_are() {
         let scripted = Scripted { fails: Some(error.clone()), ..Scripted::default() }.shared();
         let port = serve(&world.server(), scripted);
         let remote = port.hub(&world.client(CLIENT));
-        assert_eq!(remote.fence(operation(), device()).await, Err(error.clone()));
+        assert_eq!(remote.fence(operation(), registration()).await, Err(error.clone()));
         assert_eq!(remote.status().await, Err(error));
     }
 }
@@ -103,7 +103,7 @@ async fn a_hub_that_does_not_answer_in_time_is_unreachable_and_a_method_has_its_
     let world = World::new();
     let port = serve(&world.server(), Scripted { hangs: true, ..Scripted::default() }.shared());
     let hub = port.hub(&ClientConfig { timeout: Duration::from_millis(300), ..world.client(CLIENT) });
-    let error = hub.fence(operation(), device()).await.unwrap_err();
+    let error = hub.fence(operation(), registration()).await.unwrap_err();
     assert!(matches!(&error, HubError::Unreachable { why, .. } if why.contains("300ms")), "{error:?}");
     let call = MethodCall {
         name: "m".into(),

@@ -66,7 +66,6 @@ impl Batch<'_, '_> {
             expected: transfer.expected.map(ETag::revision),
             from,
             to: self.hubs.number(&transfer.to, self.transaction)?,
-            device: transfer.device.as_str(),
             registration: RegistrationV2::new(&transfer.registration, payload, 0, enrollment, hub),
             identity: IdentityV1::new(&transfer.identity),
             state,

@@ -6,10 +6,10 @@
 //! provision    held          held                    -             held            held
 //! fence        not active    fenced                  -             -               not active
 //! release      not active    active, remembered      active        active          not active
-//! remove       -             moved                   moved         moved           moved, anew
+//! remove       -             -                       moved         moved           moved, anew
 //! ```
 //! Held or fenced by another operation, the device is busy; but provisioning takes the place of a device that was held and never let in.
-//! A removal that does not say where to takes back what the operation holds or fences, and nothing else.
+//! A removal that does not say where to takes back what the operation gave, and leaves a trace as it is.
 
 use firsthop_protocol::{OperationId, Timestamp};
 use redb::ReadableTable;
@@ -38,18 +38,20 @@ impl Batch<'_, '_> {
                 let record = free(read(found)?, operation)?.ok_or(NOT_ACTIVE)?;
                 self.identify(hub, &record, identity)
             }
-            PortChange::Fence => {
-                let record = free(read(self.find(hub, &request.device))?, operation)?.ok_or(NOT_ACTIVE)?;
+            PortChange::Fence(registration) => {
+                let record = free(read(self.of_registration(hub, registration))?, operation)?.ok_or(NOT_ACTIVE)?;
                 self.fence(&record, operation)
             }
-            PortChange::Release => {
-                let record = free(read(self.find(hub, &request.device))?, operation)?.ok_or(NOT_ACTIVE)?;
+            PortChange::Release(registration) => {
+                let record = free(read(self.of_registration(hub, registration))?, operation)?.ok_or(NOT_ACTIVE)?;
                 self.release(&record, operation)
             }
-            PortChange::Remove { to, at } => match free(read(self.find(hub, &request.device))?, operation)? {
-                Some(record) => self.remove(&record, operation, to.as_deref(), *at),
-                None => Ok(NOTHING),
-            },
+            PortChange::Remove { registration, to, at } => {
+                match free(read(self.of_registration(hub, registration))?, operation)? {
+                    Some(record) => self.remove(&record, operation, to.as_deref(), *at),
+                    None => Ok(NOTHING),
+                }
+            }
         }
     }
 
@@ -140,11 +142,12 @@ impl Batch<'_, '_> {
     fn remove(&mut self, record: &Record, operation: Operation, to: Option<&str>, at: Timestamp) -> Done {
         let row = record.row();
         match row.standing {
-            // What is taken back is what the operation gave. Where it gave nothing, as another device has the name, that one stays.
-            StandingV1::Active { .. } | StandingV1::Moved { .. } if to.is_none() => Ok(row.revision),
-            StandingV1::Moved { last, .. } if last == Some(operation) => Ok(row.revision),
             // It let the device in, so it is not to take it away.
-            StandingV1::Active { last } if last == Some(operation) => refused(HubWriteError::Conflict),
+            StandingV1::Active { last } if last == Some(operation) && to.is_some() => refused(HubWriteError::Conflict),
+            // A move fences what it takes away. This one was let in since: by the next move, which brought it back.
+            StandingV1::Active { .. } => Ok(row.revision),
+            StandingV1::Moved { .. } if to.is_none() => Ok(row.revision),
+            StandingV1::Moved { last, .. } if last == Some(operation) => Ok(row.revision),
             _ => Ok(self.leave(record.number, &row, Some(operation), to, at)?),
         }
     }

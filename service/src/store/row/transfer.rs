@@ -1,8 +1,8 @@
 //! The row of a move in the journal:
 //!
 //! ```text
-//! 1 | flags | operation 16 | step 1 | started 8 | [expected 8] | [from 4] | to 4 | device | registration | identity | [state]
-//! device: length 1, text       registration: length 4, its row with revision 0
+//! 1 | flags | operation 16 | step 1 | started 8 | [expected 8] | [from 4] | to 4 | registration | identity | [state]
+//! registration: length 4, its row with revision 0
 //! ```
 
 use super::bytes::{Bytes, Pack, flags};
@@ -28,8 +28,6 @@ pub struct TransferV1<'a, State> {
     pub expected: Option<u64>,
     pub from: Option<u32>,
     pub to: u32,
-    /// What the old hub calls the device.
-    pub device: &'a str,
     pub registration: RegistrationV2<'a>,
     pub identity: IdentityV1<'a>,
     /// When the device's own state is not what it finds on its new hub.
@@ -55,7 +53,6 @@ impl TransferV1<'_, &StateV1> {
             row.u32(from);
         }
         row.u32(self.to);
-        row.short_text("device id", self.device)?;
         let mut registration = Vec::with_capacity(256);
         self.registration.encode(&mut registration)?;
         row.block("registration", &registration)?;
@@ -79,7 +76,6 @@ impl<'a> TransferV1<'a, DeviceState> {
             expected: (flags & HAS_EXPECTED != 0).then(|| bytes.u64()).transpose()?,
             from: (flags & HAS_FROM != 0).then(|| bytes.u32()).transpose()?,
             to: bytes.u32()?,
-            device: bytes.short_text("device id")?,
             registration: RegistrationV2::decode(bytes.block()?)?,
             identity: IdentityV1::unpack(&mut bytes)?,
             state: (flags & REPLACES != 0).then(|| StateV1::unpack(&mut bytes)).transpose()?,

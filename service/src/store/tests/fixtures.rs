@@ -97,15 +97,20 @@ pub fn provision(name: &str, by: u8, state: DeviceState) -> HubWrite {
 }
 
 pub fn fence(by: u8) -> HubWrite {
-    HubWrite::Fence { operation: operation(by) }
+    HubWrite::Fence { operation: operation(by), registration: id("dev-1") }
 }
 
 pub fn release(by: u8) -> HubWrite {
-    HubWrite::Release { operation: operation(by) }
+    HubWrite::Release { operation: operation(by), registration: id("dev-1") }
 }
 
 pub fn remove(by: u8) -> HubWrite {
-    HubWrite::Remove { operation: operation(by), to: Some("hub.example:8883".into()), at: at(4) }
+    HubWrite::Remove {
+        operation: operation(by),
+        registration: id("dev-1"),
+        to: Some("hub.example:8883".into()),
+        at: at(4),
+    }
 }
 
 /// Changes the twin as it was read just now, to that version from the expected one.

@@ -59,7 +59,9 @@ fn operations_are_idempotent() {
     assert_eq!(standing(&store, "lisbon", "Dev-1"), Some(Standing::Fenced(operation(2))));
     twice(HubWrite::Identity { operation: operation(2), identity: identity("dev-1", "dev-1") });
     twice(remove(2));
-    assert_eq!(write(&store, "lisbon", "nobody", remove(2)), Ok(0), "it is not there, as was asked");
+    let of_nobody =
+        HubWrite::Remove { operation: operation(2), registration: id("nobody"), to: Some("x:1".into()), at: at(4) };
+    assert_eq!(write(&store, "lisbon", "nobody", of_nobody), Ok(0), "it is not there, as was asked");
     store.check().unwrap();
 }
 
@@ -187,20 +189,70 @@ fn a_copy_that_is_taken_back_leaves_a_device_alone_that_has_its_name() {
         at: at(1),
     };
     write(&store, "lisbon", "Pump", named("reg-1", 1)).unwrap();
-    write(&store, "lisbon", "Pump", release(1)).unwrap();
+    let let_in = HubWrite::Release { operation: operation(1), registration: id("reg-1") };
+    write(&store, "lisbon", "Pump", let_in).unwrap();
     assert_eq!(write(&store, "lisbon", "Pump", named("reg-2", 2)), Err(HubWriteError::Taken(id("reg-1"))));
     // The move is undone.
-    let take_back = |by| HubWrite::Remove { operation: operation(by), to: None, at: at(2) };
-    write(&store, "lisbon", "Pump", take_back(2)).unwrap();
+    let take_back = |registration: &str, by| HubWrite::Remove {
+        operation: operation(by),
+        registration: id(registration),
+        to: None,
+        at: at(2),
+    };
+    write(&store, "lisbon", "Pump", take_back("reg-2", 2)).unwrap();
     assert_eq!(standing(&store, "lisbon", "Pump"), Some(Standing::Active));
     assert_eq!(state(&store, "lisbon", "Pump"), Some(full(1)));
     // Nor is it forgotten where a device went.
-    write(&store, "lisbon", "Pump", remove(3)).unwrap();
+    let of_reg_1 = |write: HubWrite| match write {
+        HubWrite::Fence { operation, .. } => HubWrite::Fence { operation, registration: id("reg-1") },
+        HubWrite::Remove { operation, to, at, .. } => HubWrite::Remove { operation, registration: id("reg-1"), to, at },
+        other => other,
+    };
+    write(&store, "lisbon", "Pump", of_reg_1(fence(3))).unwrap();
+    write(&store, "lisbon", "Pump", of_reg_1(remove(3))).unwrap();
     let trace = standing(&store, "lisbon", "Pump");
-    write(&store, "lisbon", "Pump", take_back(4)).unwrap();
+    write(&store, "lisbon", "Pump", take_back("reg-1", 4)).unwrap();
     assert_eq!(standing(&store, "lisbon", "Pump"), trace);
     write(&store, "lisbon", "Pump", named("reg-2", 5)).unwrap();
-    write(&store, "lisbon", "Pump", take_back(5)).unwrap();
+    write(&store, "lisbon", "Pump", take_back("reg-2", 5)).unwrap();
     assert_eq!(standing(&store, "lisbon", "Pump"), Some(Standing::Moved { to: None, at: at(2) }));
     store.check().unwrap();
+}
+
+#[test]
+fn a_step_is_for_the_registration_and_not_for_who_has_its_name_now() {
+    let store = with_device();
+    write(&store, "lisbon", "dev-1", release(1)).unwrap();
+    // The name goes over to another registration.
+    let renamed = HubWrite::Identity { operation: operation(2), identity: identity("dev-1", "Dev-1-old") };
+    write(&store, "lisbon", "Dev-1-old", renamed).unwrap();
+    let other = HubWrite::Provision {
+        operation: operation(3),
+        identity: identity("reg-2", "dev-1"),
+        state: full(7).into(),
+        at: at(1),
+    };
+    write(&store, "lisbon", "dev-1", other).unwrap();
+    let let_in = HubWrite::Release { operation: operation(3), registration: id("reg-2") };
+    write(&store, "lisbon", "dev-1", let_in).unwrap();
+
+    write(&store, "lisbon", "dev-1", fence(4)).unwrap();
+    assert_eq!(standing(&store, "lisbon", "Dev-1-old"), Some(Standing::Fenced(operation(4))));
+    assert_eq!(standing(&store, "lisbon", "dev-1"), Some(Standing::Active));
+    write(&store, "lisbon", "dev-1", remove(4)).unwrap();
+    assert_eq!(state(&store, "lisbon", "dev-1"), Some(full(7)));
+    store.check().unwrap();
+}
+
+#[test]
+fn a_removal_that_comes_late_leaves_a_device_alone_that_came_back() {
+    let store = with_device();
+    write(&store, "lisbon", "dev-1", release(1)).unwrap();
+    write(&store, "lisbon", "dev-1", fence(2)).unwrap();
+    write(&store, "lisbon", "dev-1", remove(2)).unwrap();
+    write(&store, "lisbon", "dev-1", provision("dev-1", 3, full(5))).unwrap();
+    write(&store, "lisbon", "dev-1", release(3)).unwrap();
+    write(&store, "lisbon", "dev-1", remove(2)).unwrap();
+    assert_eq!(standing(&store, "lisbon", "dev-1"), Some(Standing::Active));
+    assert_eq!(state(&store, "lisbon", "dev-1"), Some(full(5)));
 }

@@ -11,7 +11,6 @@ pub fn transfer(name: &str, by: u8, step: Step) -> Transfer {
         registration_id: id(name),
         from: Some(hub("lisbon")),
         to: hub("berlin"),
-        device: device_id("Old-name"),
         data: TransferData::Carry,
         identity: identity(name, name),
         registration: Registration {

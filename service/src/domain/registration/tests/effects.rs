@@ -115,7 +115,17 @@ fn a_device_of_a_store_older_than_hubs_gets_its_state_where_it_is() {
     let here = write(never_told("h1"));
     assert!(matches!(here.placement, Some(HubPlacement::Carry { .. })));
     assert_eq!((here.close, here.registration.state), (None, assigned("h1")));
-    let far = transfer(never_told("far1"));
+    // What another machine has is not known here; it is told first, and gets the state where it has none.
+    let far = write(never_told("far1"));
+    assert_eq!(far.tell.map(|(hub, _)| hub), Some(hub_name("far1")));
+}
+
+#[test]
+fn a_device_that_another_machine_lost_gets_its_initial_state_there() {
+    let mut before = stored(group("a"), assigned("far1"));
+    before.registration.told = 7;
+    let asking = Asking { lost: true, ..Asking::default() };
+    let far = transfer(decided_for(&asking, Some(&before), &proof(group("a")), &hubs(&["far1"])));
     assert_eq!((far.from, far.data, far.registration.state), (None, initial(), assigned("far1")));
 }
 
@@ -128,7 +138,6 @@ fn a_device_that_gets_another_name_is_renamed_on_its_hub() {
     };
     let Some(HubPlacement::Carry { identity, .. }) = write(renamed("h1")).placement else { panic!("not carried") };
     assert_eq!(identity.device_id.as_str(), "Pump-8");
-    let far = transfer(renamed("far1"));
-    assert_eq!((far.device.as_str(), far.identity.device_id.as_str()), ("dev-1", "Pump-8"));
-    assert_eq!((far.from, far.data), (Some(hub_name("far1")), TransferData::Carry));
+    let Some((hub, identity)) = write(renamed("far1")).tell else { panic!("not told") };
+    assert_eq!((hub, identity.device_id.as_str()), (hub_name("far1"), "Pump-8"));
 }

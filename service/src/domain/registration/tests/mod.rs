@@ -141,6 +141,7 @@ struct Asking<'a> {
     client: Option<&'a str>,
     webhook: Option<Verdict>,
     excluded: Option<&'a str>,
+    lost: bool,
 }
 
 fn operation(repeated: bool) -> Operation {
@@ -161,6 +162,7 @@ fn decided_for(asking: &Asking<'_>, stored: Option<&Registered>, proof: &Proof, 
         ..Choice::new(&proof.id, &proof.enrollment, hubs)
     };
     decide(&Situation {
+        lost: asking.lost,
         stored,
         proof,
         hubs,

@@ -9,6 +9,7 @@ use super::*;
 use crate::domain::ports::SessionCommand;
 use crate::front::codec::DisconnectReason;
 use crate::front::session::Role;
+use crate::hub::tests::reg_1;
 
 async fn connack(stage: &Stage, hello: &Hello) -> Frame {
     Client::connect(&stage.door, &stage.chain, hello).await.1
@@ -66,7 +67,7 @@ async fn strangers_and_devices_that_are_not_here_get_no_session() {
 #[tokio::test]
 async fn a_device_that_is_being_moved_is_to_come_again() {
     let stage = Stage::new().await;
-    stage.world.hub.fence(OperationId::random(), dev_1()).await.unwrap();
+    stage.world.hub.fence(OperationId::random(), reg_1()).await.unwrap();
     assert_eq!(connack(&stage, &v311()).await.body, [0, 3]);
     assert_eq!(connack(&stage, &v5()).await.body[1], 0x88);
 }
@@ -76,10 +77,10 @@ async fn a_device_that_has_left_is_told_where_it_lives() {
     let stage = Stage::new().await;
     let mut client = stage.connect(&v5()).await;
     let operation = OperationId::random();
-    stage.world.hub.fence(operation, dev_1()).await.unwrap();
+    stage.world.hub.fence(operation, reg_1()).await.unwrap();
     let end = client.frame().await.unwrap();
     assert_eq!((end.head, end.body[0]), (0xe0, 0x98), "its session ends while it is moved");
-    stage.world.hub.remove(operation, dev_1(), Some("porto.example:8885".into())).await.unwrap();
+    stage.world.hub.remove(operation, reg_1(), Some("porto.example:8885".into())).await.unwrap();
     assert_eq!(connack(&stage, &v311()).await.body, [0, 5]);
     let connack = connack(&stage, &v5()).await;
     assert_eq!(connack.body[1], 0x9d);

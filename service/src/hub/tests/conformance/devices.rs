@@ -62,7 +62,7 @@ pub(crate) async fn a_queue_has_room_for_what_it_was_given(rig: Rig) {
     told.resources.command_queue.messages = 2;
     let operation = OperationId::random();
     rig.port.provision(operation, told, fresh()).await.unwrap();
-    rig.port.release(operation, dev_1()).await.unwrap();
+    rig.port.release(operation, reg_1()).await.unwrap();
     let (Enqueued::Done(first), Enqueued::Done(second)) = (rig.enqueue("a").await, rig.enqueue("b").await) else {
         panic!("there is room for two")
     };
@@ -99,7 +99,7 @@ pub(crate) async fn stored_events_are_read_in_pages(rig: Rig) {
     told.resources.events.messages = 3;
     let operation = OperationId::random();
     rig.port.provision(operation, told, fresh()).await.unwrap();
-    rig.port.release(operation, dev_1()).await.unwrap();
+    rig.port.release(operation, reg_1()).await.unwrap();
     for payload in [b"1", b"2", b"3", b"4"] {
         rig.hub.keep_event(&dev_1(), "a=b", payload).await.unwrap();
     }

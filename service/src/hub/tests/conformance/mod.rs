@@ -34,7 +34,7 @@ impl Rig {
     async fn with_device(self) -> Self {
         let operation = OperationId::random();
         self.port.provision(operation, identity("dev-1"), fresh()).await.unwrap();
-        self.port.release(operation, dev_1()).await.unwrap();
+        self.port.release(operation, reg_1()).await.unwrap();
         self
     }
 

@@ -5,7 +5,7 @@ mod row;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
-use firsthop_protocol::{DeviceId, HubName, OperationId, Timestamp};
+use firsthop_protocol::{DeviceId, HubName, OperationId, RegistrationId, Timestamp};
 use tokio::sync::Semaphore;
 
 use crate::domain::hub_device::{DeviceState, Event, HubDevice, Identity, QueuedMessage, Standing};
@@ -79,6 +79,14 @@ impl FakeStore {
 impl HubStore for FakeStore {
     fn hub_device(&self, hub: &HubName, device: &DeviceId) -> Result<Option<HubDevice>, StoreError> {
         self.read(hub, device, |row| row.device.clone())
+    }
+
+    fn hub_device_of(&self, hub: &HubName, registration: &RegistrationId) -> Result<Option<HubDevice>, StoreError> {
+        let rows = self.lock();
+        rows.check()?;
+        let mut devices = rows.devices.values();
+        let found = devices.find(|row| row.hub == *hub && row.device.identity.registration_id == *registration);
+        Ok(found.map(|row| row.device.clone()))
     }
 
     fn hub_of(&self, device: &DeviceId) -> Result<Option<HubName>, StoreError> {
@@ -166,16 +174,29 @@ impl Rows {
         if let HubWrite::Provision { operation, identity, state, at } = write {
             return self.provision(number, hub, operation, identity, *state, at);
         }
-        let found = self.devices.get_mut(device).filter(|row| row.hub == *hub);
-        let Some(row) = found else {
+        let registration = match &write {
+            HubWrite::Identity { identity, .. } => Some(identity.registration_id.clone()),
+            HubWrite::Fence { registration, .. }
+            | HubWrite::Release { registration, .. }
+            | HubWrite::Remove { registration, .. } => Some(registration.clone()),
+            _ => None,
+        };
+        let is_it = |(name, row): &(&DeviceId, &mut Row)| {
+            row.hub == *hub
+                && match &registration {
+                    Some(registration) => row.device.identity.registration_id == *registration,
+                    None => *name == device,
+                }
+        };
+        let Some((_, row)) = self.devices.iter_mut().find(is_it) else {
             let removes = matches!(write, HubWrite::Remove { .. });
             return if removes { Ok(0) } else { Err(HubWriteError::NotActive) };
         };
         match write {
             HubWrite::Identity { operation, identity } => row.identify(operation, identity)?,
-            HubWrite::Fence { operation } => row.fence(operation)?,
-            HubWrite::Release { operation } => row.release(operation)?,
-            HubWrite::Remove { operation, to, at } => row.remove(operation, to, at)?,
+            HubWrite::Fence { operation, .. } => row.fence(operation)?,
+            HubWrite::Release { operation, .. } => row.release(operation)?,
+            HubWrite::Remove { operation, to, at, .. } => row.remove(operation, to, at)?,
             of_device => return row.change(number, of_device).map(|()| number),
         }
         row.device.revision = number;

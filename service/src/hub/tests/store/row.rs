@@ -65,6 +65,7 @@ impl Row {
         match self.device.standing {
             Standing::Moved { .. } if self.last == Some(operation) => return Ok(()),
             Standing::Active if self.last == Some(operation) => return Err(HubWriteError::Conflict),
+            Standing::Active => return Ok(()),
             _ => {}
         }
         (self.device.standing, self.last) = (Standing::Moved { to, at }, Some(operation));

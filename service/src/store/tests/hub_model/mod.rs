@@ -192,13 +192,13 @@ fn apply(store: &RedbStore, model: &mut Model, step: &Step, day: u64) {
         Step::Port { name, hub: on, own_id, by, full, what } => {
             let record = record(*name, *on, *own_id, state(*full));
             let (device, operation, at) = (record.device.clone(), operation(*by), at(day));
-            let identity = identity(NAMES[*name], &device);
+            let (identity, registration) = (identity(NAMES[*name], &device), id(NAMES[*name]));
             let change = match what {
                 Porting::Provision => HubWrite::Provision { operation, identity, state: state(*full).into(), at },
                 Porting::Identity => HubWrite::Identity { operation, identity },
-                Porting::Fence => HubWrite::Fence { operation },
-                Porting::Release => HubWrite::Release { operation },
-                Porting::Remove => HubWrite::Remove { operation, to: to(), at },
+                Porting::Fence => HubWrite::Fence { operation, registration },
+                Porting::Release => HubWrite::Release { operation, registration },
+                Porting::Remove => HubWrite::Remove { operation, registration, to: to(), at },
             };
             (verdict(write(store, HUBS[*on], &device, change)), model.port(record, *by, *what, day))
         }

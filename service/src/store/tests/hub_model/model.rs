@@ -171,11 +171,7 @@ impl Model {
     }
 
     pub fn port(&mut self, mut new: Record, by: u8, what: Porting, day: u64) -> Verdict {
-        let of_registration = self.0.iter().position(|record| record.hub == new.hub && record.name == new.name);
-        let here = match what {
-            Porting::Provision | Porting::Identity => of_registration,
-            _ => self.at(new.hub, &new.device),
-        };
+        let here = self.0.iter().position(|record| record.hub == new.hub && record.name == new.name);
         let stands = here.map(|here| self.0[here].stands);
         match (what, stands) {
             (Porting::Provision, Some(Stands::Held(other))) if other == by => return Verdict::Done,
@@ -209,6 +205,7 @@ impl Model {
         match (what, self.0[here].stands) {
             (Porting::Remove, Stands::Moved(Some(last), _)) if last == by => {}
             (Porting::Remove | Porting::Fence, Stands::Active(Some(last))) if last == by => return Verdict::Conflict,
+            (Porting::Remove, Stands::Active(_)) => {}
             (Porting::Remove, _) => self.leave(here, Some(by), day),
             (_, Stands::Moved(..)) => return Verdict::NotActive,
             (Porting::Fence, Stands::Active(_)) => self.0[here].stands = Stands::Fenced(by),
