@@ -219,3 +219,25 @@ fn a_service_that_dies_at_the_commit_of_a_move_between_its_own_hubs() {
         }
     }
 }
+
+/// The last device left the hub, whose declaration goes before what is left of the move was done.
+#[test]
+fn a_hub_that_is_not_declared_any_more_is_reached_for_what_is_left_of_a_move() {
+    let world = World::new("migrate");
+    let remote = world.remote.start();
+    let service = world.config.start();
+    world.settle("hub-r", &service, &remote);
+    assert_eq!(service.terminate().code(), Some(0));
+    let doomed = world.config.clone().variable(FAULT, "abort-before:removed").start();
+    let answer = world.provisioning(&doomed).register(nearest("hub-a", 30));
+    assert!(answer["status"] == 200, "{answer}");
+    assert_ne!(doomed.wait().code(), Some(0));
+
+    let without = world.config.clone().other_entries().embedded("hub-a", "");
+    let service = without.group("factory", &world.pki.factory, &group("migrate")).start();
+    service.until_nothing_runs();
+    let twin = HubClient::over(world.at("hub-a", &service, &remote).1.connect(), "dev-1").twin();
+    assert_eq!(twin["reported"], json!({"n": 1, "$version": 2}));
+    let refused = world.at("hub-r", &service, &remote).1.version(Version::V311).try_connect().1;
+    assert!(matches!(refused, Some(Packet::ConnAck { code: 5, .. })), "{refused:?}");
+}

@@ -191,3 +191,48 @@ fn only_the_service_reaches_the_hub_port() {
     hub.log.wait_for("about the caller", |line| line.to_string().contains("somebody.test"));
     let _ = dial_at(&service, &world.pki, &world.identity, "dev-1", "hub-r", hub.hub("hub-r"));
 }
+
+#[test]
+fn a_device_that_gets_another_name_keeps_its_state_on_a_remote_hub() {
+    let world = World::new(GROUP);
+    let (hub, service) = (world.remote.start(), world.config.start());
+    assert_eq!(world.register(&service, &nearest("hub-r", 30))["status"], 200);
+    let mut device = world.on_remote(&hub);
+    device.report(&json!({"n": 1}));
+    assert_eq!(service.terminate().code(), Some(0));
+
+    let entry = "allocation = \"geoLatency\"\ndevice_id = \"Pump-8\"";
+    let service = world.config.clone().individual("dev-1", &world.identity, entry).start();
+    let answer = world.register(&service, &nearest("hub-r", 30));
+    assert_eq!((&answer["status"], &answer["deviceId"]), (&json!(200), &json!("Pump-8")), "{answer}");
+    device.client.until_end();
+    let mut device = HubClient::connect(&hub, &world.pki, &world.identity, "Pump-8", "hub-r");
+    assert_eq!(device.twin()["reported"], json!({"n": 1, "$version": 2}));
+    let old = dial(&hub, &world.pki, &world.identity, "dev-1", "hub-r").version(Version::V311).try_connect().1;
+    assert!(matches!(old, Some(Packet::ConnAck { code: 5, .. })), "{old:?}");
+    // And from there it moves with it.
+    assert_eq!(world.register(&service, &nearest("hub-a", 30))["status"], 200);
+    let mut device = HubClient::connect(&service, &world.pki, &world.identity, "Pump-8", "hub-a");
+    assert_eq!(device.twin()["reported"], json!({"n": 1, "$version": 2}));
+}
+
+#[test]
+fn a_hub_that_changed_its_place_under_its_name_is_refused_while_it_has_devices() {
+    let world = World::new(GROUP);
+    let (hub, service) = (world.remote.start(), world.config.start());
+    assert_eq!(world.register(&service, &nearest("hub-r", 30))["status"], 200);
+    assert_eq!(service.terminate().code(), Some(0));
+    let moved = world.config.clone().other_entries().embedded("hub-a", "").embedded("hub-r", "");
+    let moved = moved.group("factory", &world.pki.factory, GROUP);
+    let ended = run(&mut Service::command(&moved));
+    assert_ne!(ended.code(), Some(0));
+    assert!(ended.stderr.contains("hub-r") && ended.stderr.contains("another name"), "{ended:?}");
+    // As it was, it is as it was; and without devices the name is free.
+    let service = world.config.start();
+    assert_eq!(world.register(&service, &nearest("hub-a", 30))["status"], 200);
+    service.until_nothing_runs();
+    assert_eq!(service.terminate().code(), Some(0));
+    drop(hub);
+    let service = moved.start();
+    assert_eq!(world.register(&service, &nearest("hub-r", 30))["status"], 200);
+}

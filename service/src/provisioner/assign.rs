@@ -1,31 +1,24 @@
 //! A device gets its hub: at its registration, or when the hub that it is on is evacuated.
 //!
-//! Order: load > rules > webhook > decide > commit or move > close the old session > answer. Nothing is answered before it is durable;
-//! what changes nothing writes nothing.
-
-use std::sync::Arc;
+//! Order: load > rules > webhook > decide > [carry out](super::carry_out) > answer. Nothing is answered before it is durable; what changes
+//! nothing writes nothing.
 
 use firsthop_protocol::{ErrorCode, HubName, OperationId, RegisterRequest, Timestamp};
 
 use super::allocate::Asked;
-use super::moves::{Job, taken};
+use super::carry_out::Work;
 use super::operations::{ALLOCATING, DECIDING, Lead, Outcome, REMEMBERED};
-use super::operator::{Exchange, OperationView};
 use super::register::{RETRY, unavailable};
-use super::{Granted, Provisioner, registry_entry};
+use super::{Provisioner, registry_entry};
 use crate::domain::allocation::{AllocationPolicy, Choice, Verdict};
 use crate::domain::attestation::Proof;
 use crate::domain::device::Device;
 use crate::domain::hub::Hubs;
-use crate::domain::hub_device::DeviceState;
-use crate::domain::ports::{CommitError, Decision, HubError, SessionCommand};
 use crate::domain::refusal::Refusal;
 use crate::domain::registration::{
-    Closing, Operation, Registered, Registration, Situation, State, Step, Write, bound_elsewhere, decide, failed,
+    Operation, Registered, Registration, Situation, State, Step, bound_elsewhere, decide, failed,
 };
 use crate::domain::reprovision::ReprovisionPolicy;
-use crate::domain::transfer::Transfer;
-use crate::fault_point;
 
 /// How often a decision is made anew because another one came first.
 const ATTEMPTS: usize = 6;
@@ -45,13 +38,13 @@ pub(super) struct Assignment<'a> {
 
 /// What earlier attempts came to.
 #[derive(Default)]
-struct Known {
+pub(super) struct Known {
     /// A move that was under way, and ended while we waited: what is asked was done by it.
-    waited: Option<OperationId>,
+    pub waited: Option<OperationId>,
     /// The webhook's answer; it is asked once.
-    asked: Option<Asked>,
+    pub asked: Option<Asked>,
     /// The hub turned out not to have the device.
-    lost: bool,
+    pub lost: bool,
 }
 
 impl Provisioner {
@@ -204,130 +197,6 @@ impl Provisioner {
             operation,
         })
     }
-
-    async fn carry_out(&self, work: Work<'_>, step: Step, known: &mut Known) -> Option<Outcome> {
-        match step {
-            Step::Keep(Registered { registration, etag }) if work.device.is_none() => {
-                work.record(self, None, None);
-                Some(Ok(work.granted(registration, etag, false)))
-            }
-            Step::Keep(Registered { registration, .. }) => {
-                let Operation { id: operation, rid, now, .. } = work.operation.clone();
-                let registration = Registration { operation, rid, updated: now, ..registration };
-                let write = Write { registration, placement: None, tell: None, close: None };
-                self.write(work, write, None, known).await
-            }
-            Step::Write(write) => self.write(work, *write, None, known).await,
-            Step::Transfer(transfer) => self.begin_move(work, *transfer).await,
-            Step::Fail { registration, refusal } => {
-                work.record(self, None, Some(&refusal));
-                let Some(registration) = registration else { return Some(Err(refusal)) };
-                let write = Write { registration, placement: None, tell: None, close: None };
-                self.write(work, write, Some(refusal), known).await
-            }
-        }
-    }
-
-    async fn write(
-        &self,
-        mut work: Work<'_>,
-        write: Write,
-        refusal: Option<Refusal>,
-        known: &mut Known,
-    ) -> Option<Outcome> {
-        let Write { registration, placement, tell, close } = write;
-        if let Some((hub, identity)) = tell {
-            match self.moves.hub(&hub) {
-                Some(port) => match port.identify(work.operation.id, identity).await {
-                    Ok(()) => {}
-                    Err(HubError::NoDevice { .. }) => {
-                        known.lost = true;
-                        return None;
-                    }
-                    Err(error) => return Some(Err(hub_refusal(&hub, &error))),
-                },
-                None => return Some(Err(hub_refusal(&hub, &"there is no way to it"))),
-            }
-        }
-        let decision = Decision {
-            registration: registration.clone(),
-            expected: work.expected,
-            device: work.device.take(),
-            hub: placement,
-            journal: None,
-        };
-        fault_point::before("commit");
-        match self.store.commit(decision).await {
-            Ok(etag) => {
-                fault_point::after("commit");
-                if let Some(refusal) = refusal {
-                    return Some(Err(refusal));
-                }
-                if let Some(closing) = close {
-                    self.close(closing).await;
-                }
-                work.record(self, hub_of(&registration), None);
-                Some(Ok(work.granted(registration, etag, true)))
-            }
-            Err(CommitError::Conflict { .. } | CommitError::Busy(_)) => None,
-            Err(error @ CommitError::Taken { .. }) => Some(Err(taken(&error))),
-            Err(CommitError::Store(error)) => Some(Err(refusal.unwrap_or_else(|| unavailable(error)))),
-        }
-    }
-
-    /// The old hub's session ends. That it is let in no more is in the store already, so a fault here only delays.
-    async fn close(&self, closing: Closing) {
-        let Closing { hub, device, moved_to } = closing;
-        let Some(port) = self.moves.hub(&hub) else { return };
-        if let Err(error) = port.session(device, SessionCommand::Close { moved_to }).await {
-            tracing::debug!(%hub, %error, "a session was not closed");
-        }
-    }
-
-    async fn begin_move(&self, work: Work<'_>, transfer: Transfer) -> Option<Outcome> {
-        if let Some(running) = self.moves.of(&transfer.registration_id) {
-            // What is left of the last one, on the hub that the device came from.
-            return if running.ended().await { None } else { Some(Err(stopping())) };
-        }
-        let (registration, id) = (transfer.registration.clone(), transfer.registration_id.clone());
-        let job = Job { device: work.device.clone(), webhook: work.exchange.clone(), ..self.job_of(transfer) };
-        if let Err(refusal) = self.moves.preflight(&job).await {
-            work.record(self, Some(job.transfer.to), Some(&refusal));
-            return Some(Err(refusal));
-        }
-        match self.moves.begin(job).await {
-            Ok(running) => match running.settled().await {
-                Some(Ok(etag)) => Some(Ok(work.granted(registration, etag, true))),
-                Some(Err(refusal)) => Some(Err(refusal)),
-                None => Some(Err(stopping())),
-            },
-            Err(CommitError::Store(error)) => Some(Err(unavailable(error))),
-            Err(_) => {
-                // One that nobody carries on, because whoever began it went away just then.
-                match self.store.transfer(&id) {
-                    Ok(Some(orphan)) => drop(self.moves.attach(self.job_of(orphan))),
-                    Ok(None) => {}
-                    Err(error) => return Some(Err(unavailable(error))),
-                }
-                None
-            }
-        }
-    }
-
-    /// What a move needs to be carried on, from its entry in the journal.
-    pub(super) fn job_of(&self, transfer: Transfer) -> Job {
-        let (hubs, entries) = (self.hubs.load(), self.entries.load());
-        let enrollment = entries.book.entry(&transfer.registration.enrollment);
-        let initial = enrollment.map(|entry| entry.initial_twin.clone()).unwrap_or_default();
-        Job {
-            keeps: hubs.keeps(&transfer.to),
-            moved_to: hubs.named(&transfer.to).map(ToString::to_string),
-            initial: DeviceState::initial(&initial, self.clock.now()),
-            device: None,
-            webhook: None,
-            transfer,
-        }
-    }
 }
 
 struct About {
@@ -336,59 +205,13 @@ struct About {
     changed: Option<Device>,
 }
 
-/// A decision on its way to being done.
-struct Work<'a> {
-    wish: &'a Assignment<'a>,
-    operation: &'a Operation,
-    expected: Option<firsthop_protocol::ETag>,
-    before: Option<HubName>,
-    device: Option<Device>,
-    exchange: Option<Exchange>,
-    hubs: Arc<Hubs>,
-}
-
-impl Work<'_> {
-    fn granted(&self, registration: Registration, etag: firsthop_protocol::ETag, changed: bool) -> Granted {
-        Granted::new(registration, etag, self.operation.id, changed, &self.hubs, self.wish.proof)
-    }
-
-    /// Remembers for operators what is out of the ordinary: a device that changed its hub, a webhook that was asked, a failure of either.
-    fn record(&self, provisioner: &Provisioner, to: Option<HubName>, refusal: Option<&Refusal>) {
-        let moved = self.before.is_some() && to.is_some() && self.before != to;
-        if !moved
-            && self.exchange.is_none()
-            && !refusal.is_some_and(|refusal| to.is_some() && refusal.code.status() >= 500)
-        {
-            return;
-        }
-        provisioner.moves.log.add(OperationView {
-            id: self.operation.id,
-            registration_id: self.wish.proof.id.clone(),
-            from: self.before.clone(),
-            to,
-            step: None,
-            started: self.operation.now,
-            ended: Some(provisioner.clock.now()),
-            retries: 0,
-            error: refusal.map(|refusal| format!("{}: {}", refusal.message, refusal.detail)),
-            webhook: self.exchange.clone(),
-        });
-    }
-}
-
-fn hub_of(registration: &Registration) -> Option<HubName> {
+pub(super) fn hub_of(registration: &Registration) -> Option<HubName> {
     match &registration.state {
         State::Assigned { hub, .. } => Some(hub.clone()),
         State::Failed { .. } => None,
     }
 }
 
-fn stopping() -> Refusal {
+pub(super) fn stopping() -> Refusal {
     Refusal::new(ErrorCode::Draining, "the service is stopping").retry_after(RETRY)
-}
-
-fn hub_refusal(hub: &HubName, error: &dyn std::fmt::Display) -> Refusal {
-    Refusal::new(ErrorCode::HubUnreachable, format!("hub {hub} cannot be told who this device is now"))
-        .detail(error.to_string())
-        .retry_after(RETRY)
 }

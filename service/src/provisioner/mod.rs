@@ -2,6 +2,7 @@
 
 mod allocate;
 mod assign;
+mod carry_out;
 mod evacuation;
 mod granted;
 mod lookup;

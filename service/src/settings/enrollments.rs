@@ -1,17 +1,16 @@
-//! Enrollment groups and individual enrollments as the configuration file declares them.
+//! From entries of the configuration file to enrollments, with every fault at its place in the file.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use firsthop_config::{ConfigError, Located, Source};
+use firsthop_protocol::DeviceId;
 use firsthop_protocol::body::EnrollmentName;
-use firsthop_protocol::{DeviceId, GroupId, HubName, RegistrationId};
 use rustls::pki_types::CertificateDer;
-use serde::Deserialize;
-use serde_json::Value;
 
-use super::models::{SchemaSource, schema};
+use super::entries::{Entry, Group, Individual, Metadata};
+use super::models::schema;
 use super::state;
 use crate::domain::allocation::AllocationPolicy;
 use crate::domain::attestation::{CertificateFault, EnrolledCertificate};
@@ -21,162 +20,8 @@ use crate::domain::enrollment::{Certificates, Enrollment, TopicGrants, Webhook};
 use crate::domain::hub::Hubs;
 use crate::domain::identity;
 use crate::domain::metadata::{MetadataRules, Pattern};
-use crate::domain::reprovision::ReprovisionPolicy;
 use crate::front::access::OWN_ID;
 use crate::front::{codec, tls};
-use crate::provisioner::QuotaConfig;
-
-/// All devices whose chain runs through a CA certificate.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Group {
-    id: Located<GroupId>,
-    /// PEM file of the CA certificate, root or intermediate.
-    primary: Located<PathBuf>,
-    /// A second one, while CAs are rolled over.
-    secondary: Option<Located<PathBuf>>,
-    #[serde(default = "yes")]
-    enabled: bool,
-    #[serde(default)]
-    allocation: Located<AllocationPolicy>,
-    #[serde(default)]
-    hubs: Vec<Located<HubName>>,
-    #[serde(default)]
-    metadata: Metadata,
-    model: Option<Located<String>>,
-    #[serde(default)]
-    quotas: QuotaConfig,
-    #[serde(default)]
-    topics: Topics,
-    /// What happens when a device that is assigned registers again. Without it, old clients stay and newer ones migrate.
-    reprovision: Option<ReprovisionPolicy>,
-    initial_twin: Option<Located<state::InitialTwin>>,
-    #[serde(default)]
-    capabilities: state::Capabilities,
-    #[serde(default)]
-    resources: state::ResourcesFile,
-    /// Of the custom allocation policy.
-    webhook: Option<Located<state::WebhookFile>>,
-}
-
-/// One device.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Individual {
-    registration_id: Located<RegistrationId>,
-    /// The device's name on its hub, when it differs.
-    device_id: Option<DeviceId>,
-    /// PEM file of the device's certificate.
-    primary: Located<PathBuf>,
-    /// A second one, while certificates are rolled over.
-    secondary: Option<Located<PathBuf>>,
-    #[serde(default = "yes")]
-    enabled: bool,
-    #[serde(default)]
-    allocation: Located<AllocationPolicy>,
-    #[serde(default)]
-    hubs: Vec<Located<HubName>>,
-    #[serde(default)]
-    metadata: Metadata,
-    model: Option<Located<String>>,
-    #[serde(default)]
-    quotas: QuotaConfig,
-    #[serde(default)]
-    topics: Topics,
-    /// What happens when a device that is assigned registers again. Without it, old clients stay and newer ones migrate.
-    reprovision: Option<ReprovisionPolicy>,
-    initial_twin: Option<Located<state::InitialTwin>>,
-    #[serde(default)]
-    capabilities: state::Capabilities,
-    #[serde(default)]
-    resources: state::ResourcesFile,
-    /// Of the custom allocation policy.
-    webhook: Option<Located<state::WebhookFile>>,
-}
-
-/// Rules that a device's metadata is compared with. Keys are paths with dots.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Metadata {
-    required: Vec<String>,
-    allowed: BTreeMap<String, Vec<Value>>,
-    patterns: BTreeMap<String, Located<String>>,
-    schema: Option<Located<SchemaSource>>,
-}
-
-/// Ordinary topics besides `devices/{registrationId}/#`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Topics {
-    publish: Vec<Located<String>>,
-    subscribe: Vec<Located<String>>,
-}
-
-const fn yes() -> bool {
-    true
-}
-
-/// What both kinds of entries have.
-struct Entry {
-    primary: Located<PathBuf>,
-    secondary: Option<Located<PathBuf>>,
-    enabled: bool,
-    allocation: Located<AllocationPolicy>,
-    hubs: Vec<Located<HubName>>,
-    metadata: Metadata,
-    model: Option<Located<String>>,
-    quotas: QuotaConfig,
-    topics: Topics,
-    reprovision: Option<ReprovisionPolicy>,
-    initial_twin: Option<Located<state::InitialTwin>>,
-    capabilities: state::Capabilities,
-    resources: state::ResourcesFile,
-    webhook: Option<Located<state::WebhookFile>>,
-}
-
-impl Group {
-    fn into_entry(self) -> (GroupId, Entry) {
-        let entry = Entry {
-            primary: self.primary,
-            secondary: self.secondary,
-            enabled: self.enabled,
-            allocation: self.allocation,
-            hubs: self.hubs,
-            metadata: self.metadata,
-            model: self.model,
-            quotas: self.quotas,
-            topics: self.topics,
-            reprovision: self.reprovision,
-            initial_twin: self.initial_twin,
-            capabilities: self.capabilities,
-            resources: self.resources,
-            webhook: self.webhook,
-        };
-        (self.id.into_inner(), entry)
-    }
-}
-
-impl Individual {
-    fn into_entry(self) -> (RegistrationId, Option<DeviceId>, Entry) {
-        let entry = Entry {
-            primary: self.primary,
-            secondary: self.secondary,
-            enabled: self.enabled,
-            allocation: self.allocation,
-            hubs: self.hubs,
-            metadata: self.metadata,
-            model: self.model,
-            quotas: self.quotas,
-            topics: self.topics,
-            reprovision: self.reprovision,
-            initial_twin: self.initial_twin,
-            capabilities: self.capabilities,
-            resources: self.resources,
-            webhook: self.webhook,
-        };
-        (self.registration_id.into_inner(), self.device_id, entry)
-    }
-}
 
 /// The book of all entries; `None` when one of them is wrong, which `errors` then tells.
 pub fn book(

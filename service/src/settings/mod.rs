@@ -4,6 +4,7 @@
 //! enrollments become what the domain knows. Every mistake is told with its file and line.
 
 mod enrollments;
+mod entries;
 mod hubs;
 mod models;
 mod sections;
@@ -56,9 +57,9 @@ struct File {
     #[serde(default)]
     models: Vec<models::Model>,
     #[serde(default)]
-    groups: Vec<enrollments::Group>,
+    groups: Vec<entries::Group>,
     #[serde(default)]
-    individuals: Vec<enrollments::Individual>,
+    individuals: Vec<entries::Individual>,
 }
 
 /// The device port.
