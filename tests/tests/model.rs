@@ -1,6 +1,6 @@
 //! Random lives of a few devices on two embedded hubs and a remote one, with crashes, restarts, edits of the policy and a hub that goes
-//! away, against a simple model. After each event the invariants of rule C8 hold: what was acknowledged is there, and each device is
-//! active on one hub, the one that it was told.
+//! away, against a simple model. After each event the invariants of rule C8 hold: what was acknowledged is there, twin, waiting messages
+//! and stored telemetry, and each device is active on one hub, the one that it was told.
 
 use std::time::Instant;
 
@@ -13,6 +13,8 @@ const HUBS: [&str; 3] = ["hub-a", "hub-b", "hub-r"];
 const POLICIES: [Option<&str>; 4] = [None, Some("migrate"), Some("reset"), Some("never")];
 const EVENTS: usize = 60;
 const DEVICES: usize = 3;
+/// Telemetry messages that are kept for a device.
+const KEPT: usize = 3;
 
 /// Pseudo-random numbers from a seed, so that a failing run can be repeated.
 struct Numbers(u64);
@@ -33,12 +35,16 @@ struct Expected {
     reported: Map<String, Value>,
     desired: Map<String, Value>,
     versions: (u64, u64),
+    /// Messages that wait for the device, in their order.
+    queue: Vec<String>,
+    /// The newest telemetry, by its properties.
+    events: Vec<String>,
 }
 
 impl Expected {
     fn initial(hub: &'static str) -> Self {
         let desired = json!({"interval": 60}).as_object().cloned().unwrap_or_default();
-        Self { hub: Some(hub), reported: Map::new(), desired, versions: (1, 1) }
+        Self { hub: Some(hub), desired, versions: (1, 1), ..Self::default() }
     }
 
     /// The table of rule C2, for a client that speaks this service's own protocol.
@@ -96,7 +102,8 @@ impl World {
     fn start_service(&mut self) {
         let policy = self.policy.map(|policy| format!("reprovision = \"{policy}\"\n")).unwrap_or_default();
         let group = format!(
-            "allocation = \"geoLatency\"\n{policy}initial_twin = {{ tags = {{}}, desired = {{ interval = 60 }} }}"
+            "allocation = \"geoLatency\"\n{policy}initial_twin = {{ tags = {{}}, desired = {{ interval = 60 }} }}\n\
+             resources = {{ events = {{ messages = {KEPT}, bytes = \"64KiB\" }} }}"
         );
         self.service = Some(self.base.clone().group("factory", &self.pki.factory, &group).start());
     }
@@ -194,10 +201,49 @@ impl World {
         expected.versions.0 += 1;
     }
 
+    fn send(&mut self, device: usize, number: usize) {
+        let Some(hub) = self.expected[device].hub else { return };
+        if self.process(hub).is_none() {
+            return;
+        }
+        self.service().managed(&["device", "send", &format!("dev-{device}"), &format!("message {number}")]);
+        self.expected[device].queue.push(format!("message {number}"));
+    }
+
+    fn measure(&mut self, device: usize, number: usize) {
+        let Some(mut session) = self.session(device) else { return };
+        let properties = format!("n={number}");
+        assert_eq!(session.telemetry(&properties, "1.5"), 0, "{}", self.story());
+        let events = &mut self.expected[device].events;
+        events.push(properties);
+        events.drain(..events.len().saturating_sub(KEPT));
+    }
+
+    /// The device takes what waits for it: all of it, in its order, and then it is gone.
+    fn receive(&mut self, device: usize) {
+        let bound = format!("devices/dev-{device}/messages/devicebound/#");
+        let Some(mut session) = self.session(device) else { return };
+        assert_eq!(session.client.subscribe(&[(&bound, 1)]), [1]);
+        for expected in std::mem::take(&mut self.expected[device].queue) {
+            let found = session.client.message();
+            assert_eq!(String::from_utf8_lossy(&found.payload), expected, "dev-{device}\n{}", self.story());
+        }
+        session.client.disconnect();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut again = self.session(device).expect("it was there just now");
+            let found = (again.client.subscribe(&[(&bound, 1)]), again.client.ping());
+            if found.1.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "dev-{device} gets what it has taken\n{}", self.story());
+        }
+    }
+
     fn event(&mut self, numbers: &mut Numbers, number: usize) {
         let device = numbers.below(DEVICES);
         let wanted = HUBS[numbers.below(HUBS.len())];
-        let chosen = numbers.below(16);
+        let chosen = numbers.below(20);
         let what = match chosen {
             0..=5 => format!("dev-{device} registers and wants {wanted}"),
             6..=8 => format!("dev-{device} reports {number}"),
@@ -205,6 +251,9 @@ impl World {
             11 => "the service is killed".to_owned(),
             12 => "the service restarts".to_owned(),
             13 => "the remote hub is killed and comes back".to_owned(),
+            15 => format!("the back end sends {number} to dev-{device}"),
+            16 | 17 => format!("dev-{device} measures {number}"),
+            18 => format!("dev-{device} receives what waits for it"),
             14 => format!("the remote hub is away while dev-{device} registers and wants {wanted}"),
             _ => "the policy is edited".to_owned(),
         };
@@ -225,6 +274,9 @@ impl World {
                 self.hub.take().expect("it runs").kill();
                 self.hub = Some(self.remote.start());
             }
+            15 => self.send(device, number),
+            16 | 17 => self.measure(device, number),
+            18 => self.receive(device),
             14 => {
                 self.hub.take().expect("it runs").kill();
                 self.register_while_it_is_away(device, wanted);
@@ -254,6 +306,9 @@ impl World {
             let mut session = self.session(device).unwrap_or_else(|| panic!("{hub} is away\n{}", self.story()));
             assert_eq!(session.twin(), expected.twin(), "dev-{device}\n{}", self.story());
             drop(session);
+            let kept = self.service().managed(&["device", "events", &format!("dev-{device}")]);
+            let kept: Vec<_> = kept.as_array().into_iter().flatten().map(|event| event["properties"].clone()).collect();
+            assert_eq!(kept, expected.events, "dev-{device}\n{}", self.story());
             for other in HUBS.into_iter().filter(|other| *other != hub) {
                 let refused = self.dial(device, other).map(|dial| dial.version(Version::V311).try_connect().1);
                 let is_refused = matches!(refused, Some(Some(Packet::ConnAck { code: 5, .. })));
@@ -283,5 +338,8 @@ fn whatever_happens_in_whatever_order_nothing_is_lost_and_nobody_lives_twice() {
             println!("{number} events");
             break;
         }
+    }
+    for device in 0..DEVICES {
+        world.receive(device);
     }
 }
