@@ -142,3 +142,63 @@ fn the_policy_may_be_edited_while_a_move_runs() {
     let twin = HubClient::connect(&service, &pki, &identity, "dev-1", "hub-a").twin();
     assert_eq!(twin["reported"], json!({"n": 1, "$version": 2}));
 }
+
+/// Devices that register here and there, hubs that are evacuated, moves that are cancelled, and a hub that dies, all at once.
+#[test]
+fn registrations_evacuations_and_cancelled_moves_leave_each_device_on_one_hub_with_its_state() {
+    const FLEET: usize = 6;
+    let pki = Pki::new();
+    let remote = RemoteHub::new(&pki, "hub-r");
+    let config = ServiceConfig::without_entries(&pki).set("admin", "socket", "\"admin.sock\"");
+    let config = remote.declared(config.embedded("hub-a", "").embedded("hub-b", ""), &pki);
+    let (hub, service) = (remote.start(), config.group("factory", &pki.factory, GROUP).start());
+    let towards = |near: &str| json!({"wait": 10, "latencies": { near: 5, "hub-b": 80 }}).to_string();
+    let devices: Vec<_> = (0..FLEET).map(|n| (format!("dev-{n}"), pki.device(&format!("dev-{n}")))).collect();
+    for (name, identity) in &devices {
+        let answer = Dial::new(&service, &pki, identity).connect().register(towards("hub-r"));
+        assert_eq!(answer["status"], 200, "{answer}");
+        HubClient::connect(&hub, &pki, identity, name, "hub-r").report(&json!({"of": name}));
+    }
+    let hub = std::thread::scope(|scope| {
+        for (at, (name, identity)) in devices.iter().enumerate() {
+            let (service, pki, towards) = (&service, &pki, &towards);
+            scope.spawn(move || {
+                for round in 0..12 {
+                    let near = ["hub-a", "hub-r", "hub-b"][(at + round) % 3];
+                    let answer = Dial::new(service, pki, identity).connect().register(towards(near));
+                    let status = answer["status"].as_u64().unwrap_or_default();
+                    assert!([200, 202, 409, 503, 504].contains(&status), "{name}: {answer}");
+                }
+            });
+        }
+        for round in 0..6 {
+            let (emptied, other) = if round % 2 == 0 { ("hub-r", "hub-a") } else { ("hub-a", "hub-r") };
+            service.manage(&["hub", "evacuate", other, "--stop"]);
+            service.manage(&["hub", "undrain", other]);
+            service.manage(&["hub", "evacuate", emptied, "--per-minute", "60000"]);
+            for running in service.running_operations() {
+                service.manage(&["operation", "cancel", running["operationId"].as_str().unwrap_or_default()]);
+            }
+        }
+        hub.kill();
+        remote.start()
+    });
+    for name in ["hub-a", "hub-r"] {
+        service.manage(&["hub", "evacuate", name, "--stop"]);
+    }
+    service.until_nothing_runs();
+    for (name, identity) in &devices {
+        let told = Dial::new(&service, &pki, identity).connect().status("{}");
+        assert_eq!(told["state"], "assigned", "{told}");
+        let mut homes = Vec::new();
+        for (process, place) in [(&service, "hub-a"), (&service, "hub-b"), (&hub, "hub-r")] {
+            let dialled = dial(process, &pki, identity, name, place).version(Version::V311).try_connect();
+            if let (client, Some(Packet::ConnAck { code: 0, .. })) = dialled {
+                homes.push(process.hub(place));
+                assert_eq!(HubClient::over(client, name).twin()["reported"]["of"], json!(name), "{name} on {place}");
+            }
+        }
+        assert_eq!(homes.len(), 1, "{name}: {homes:?}, told {told}");
+        assert!(told["assignedHub"].as_str().unwrap().ends_with(&homes[0].port().to_string()), "{told}");
+    }
+}
