@@ -5,6 +5,7 @@ mod backoff;
 mod run;
 mod running;
 mod steps;
+mod trouble;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,7 +22,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::transfer::{Step, Transfer};
 use crate::fault_point;
 pub(super) use running::{Job, Running, Stage};
-pub(super) use steps::taken;
+pub(super) use trouble::taken;
 
 /// Moves that work with one hub at the same time; others wait for their turn, but not for that of another hub.
 const WORKING: usize = 32;

@@ -8,7 +8,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::running::{Job, Stage};
-use super::steps::{Mover, Trouble};
+use super::steps::Mover;
+use super::trouble::Trouble;
 use super::{Moves, backoff};
 use crate::domain::refusal::Refusal;
 use crate::domain::transfer::Step;

@@ -6,22 +6,15 @@ use std::sync::Arc;
 use firsthop_protocol::{ETag, ErrorCode, HubName, OperationId};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::trouble::{Trouble, done, journal_trouble, store_trouble, taken, trouble, undone};
 use super::{Job, Moves};
 use crate::domain::device::Device;
 use crate::domain::hub::Keeps;
 use crate::domain::hub_device::DeviceState;
-use crate::domain::ports::{CommitError, Decision, Hub, HubError, JournalWrite, StoreError};
+use crate::domain::ports::{CommitError, Decision, Hub, HubError, JournalWrite};
 use crate::domain::refusal::Refusal;
 use crate::domain::transfer::{Step, Transfer, TransferData};
 use crate::fault_point;
-
-/// Why a step was not taken.
-pub(super) enum Trouble {
-    /// To be tried again.
-    Later(String),
-    /// It will not succeed.
-    Never(Refusal),
-}
 
 /// A move under way.
 pub(super) struct Mover {
@@ -281,42 +274,4 @@ impl Moves {
         let unknown = || Trouble::Later(format!("hub {hub} is not declared any more, and nobody knows where it is"));
         self.hub(hub).cloned().ok_or_else(unknown)
     }
-}
-
-/// What takes a device out of the way is done also where there is none.
-fn done(outcome: Result<(), HubError>) -> Result<(), Trouble> {
-    match outcome {
-        Ok(()) | Err(HubError::NoDevice { .. }) => Ok(()),
-        Err(error) => Err(trouble(error)),
-    }
-}
-
-/// What another operation has is not what this one did.
-fn undone(outcome: Result<(), HubError>) -> Result<(), Trouble> {
-    if matches!(outcome, Err(HubError::Busy { .. })) { Ok(()) } else { done(outcome) }
-}
-
-fn trouble(error: HubError) -> Trouble {
-    match error {
-        HubError::Refused { .. } => Trouble::Never(
-            Refusal::new(ErrorCode::HubUnreachable, "a hub refused to take part in the move").detail(error.to_string()),
-        ),
-        HubError::Unreachable { .. }
-        | HubError::Busy { .. }
-        | HubError::NoDevice { .. }
-        | HubError::Unavailable { .. } => Trouble::Later(error.to_string()),
-    }
-}
-
-/// A device id that two registrations want on one hub.
-pub(in crate::provisioner) fn taken(error: &CommitError) -> Refusal {
-    Refusal::new(ErrorCode::BoundElsewhere, "this device id is in use on the hub").detail(error.to_string())
-}
-
-fn store_trouble(error: StoreError) -> Trouble {
-    Trouble::Later(error.to_string())
-}
-
-fn journal_trouble(error: CommitError) -> Trouble {
-    Trouble::Later(error.to_string())
 }
