@@ -41,7 +41,7 @@ pub enum TransferData {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
-    /// The copy is taken back, then the device is let in again where it was.
+    /// The device is let in again where it was, then the copy is taken back.
     Undoing,
     Planned,
     Fenced,
