@@ -160,8 +160,8 @@ impl Session {
     }
 
     async fn subscribe(&mut self, filters: &[&str]) -> anyhow::Result<()> {
-        self.send(&mqtt::subscribe(filters)).await?;
-        self.expect_suback(filters.len()).await
+        self.send(&mqtt::subscribe(filters, 0)).await?;
+        self.expect_suback(filters.len(), 0).await
     }
 
     async fn expect_connack(&mut self) -> anyhow::Result<()> {
@@ -171,9 +171,9 @@ impl Session {
         }
     }
 
-    async fn expect_suback(&mut self, filters: usize) -> anyhow::Result<()> {
+    async fn expect_suback(&mut self, filters: usize, qos: u8) -> anyhow::Result<()> {
         match self.packet().await? {
-            (kind::SUBACK, body) if body.ends_with(&vec![0; filters]) => Ok(()),
+            (kind::SUBACK, body) if body.ends_with(&vec![qos; filters]) => Ok(()),
             (kind, body) => bail!("no SUBACK of success but {kind}: {body:02x?}"),
         }
     }
@@ -192,6 +192,32 @@ impl Session {
         match self.packet().await? {
             (kind::PUBLISH, body) if holds(body, b"$iothub/twin/res/204/") => Ok(()),
             (kind, body) => bail!("no acknowledged patch but {kind}: {}", String::from_utf8_lossy(body)),
+        }
+    }
+
+    /// Connects as device SDKs do: Nagle's algorithm stays on, and answers are subscribed to at QoS 1.
+    pub async fn open_as_sdk(device: &Device, address: SocketAddr, filters: &[&str]) -> anyhow::Result<Self> {
+        let mut session = Self::over(device, address).await?;
+        session.stream.get_ref().0.set_nodelay(false)?;
+        session.connect(device).await?;
+        session.send(&mqtt::subscribe(filters, 1)).await?;
+        session.expect_suback(filters.len(), 1).await?;
+        Ok(session)
+    }
+
+    /// Patches the reported properties as device SDKs do: at QoS 1, and the answer is acknowledged. Two small writes follow each other, of
+    /// which the second waits until the first is acknowledged by TCP.
+    pub async fn report_as_sdk(&mut self, number: usize) -> anyhow::Result<()> {
+        let topic = format!("$iothub/twin/PATCH/properties/reported/?$rid={number}");
+        let body = format!(r#"{{"count":{number}}}"#);
+        self.send(&mqtt::publish(&topic, Some(7), body.as_bytes())).await?;
+        loop {
+            let acknowledgement = match self.packet().await? {
+                (kind::PUBACK, _) => continue,
+                (kind::PUBLISH, body) if holds(body, b"$iothub/twin/res/204/") => mqtt::puback(body),
+                (kind, body) => bail!("no acknowledged patch but {kind}: {}", String::from_utf8_lossy(body)),
+            };
+            return self.send(&acknowledgement.context("an answer of QoS 1")?).await;
         }
     }
 
@@ -266,10 +292,10 @@ pub async fn register(device: &Device, address: SocketAddr, manner: Manner) -> a
             session.send(&publish).await?;
         }
         Manner::AllAtOnce => {
-            let all = [mqtt::connect(&device.id), mqtt::subscribe(&[REGISTER_RESPONSE]), publish].concat();
+            let all = [mqtt::connect(&device.id), mqtt::subscribe(&[REGISTER_RESPONSE], 0), publish].concat();
             session.send(&all).await?;
             session.expect_connack().await?;
-            session.expect_suback(1).await?;
+            session.expect_suback(1, 0).await?;
         }
     }
     session.answer().await?;

@@ -122,6 +122,14 @@ async fn twins(world: &World, sizes: &Sizes, report: &mut Report) -> anyhow::Res
         alone.push(patch_often(&service, &mut one, requests / 10).await?);
         together.push(patch_often(&service, &mut sixteen, requests / 2).await?);
     }
+    let sdk = as_sdk(world, &service, requests / 50).await?;
+    report.budgeted(
+        "twins.p50ofSdk",
+        "a client that leaves Nagle's algorithm on: round trip, p50",
+        sdk.percentile(50) / 1e3,
+        "ms",
+        Budget::AtMost(2.0, None),
+    );
     let of = |rounds: &[Round], value: fn(&Round) -> f64| median(rounds.iter().map(value));
     for (ids, what, rounds) in [
         (["twins.cpu1", "twins.rate1", "twins.p50of1", "twins.p99of1"], "one at a time", &alone),
@@ -139,6 +147,24 @@ async fn twins(world: &World, sizes: &Sizes, report: &mut Report) -> anyhow::Res
         report.figure(p99, format!("{what}: round trip, p99"), of(rounds, |round| round.percentile(99)) / 1e3, "ms");
     }
     Ok(())
+}
+
+/// One device that patches as device SDKs do.
+async fn as_sdk(world: &World, service: &Server, patches: usize) -> anyhow::Result<Round> {
+    let device = world.fresh_devices(1)?.pop().context("a device")?;
+    crate::device::register(&device, service.address, crate::device::Manner::AllAtOnce).await?.leave().await?;
+    let hub = *service.hubs.first().context("the service has a hub")?;
+    let mut session = Session::open_as_sdk(&device, hub, &[TWIN_ANSWERS]).await?;
+    let work = async {
+        let mut took = Vec::with_capacity(patches);
+        for number in 0..patches {
+            let begun = Instant::now();
+            session.report_as_sdk(number).await?;
+            took.push(begun.elapsed());
+        }
+        Ok(took)
+    };
+    Round::of(&service.process, work).await
 }
 
 /// The sessions patch so many times in all, each the next time when the one before is acknowledged.

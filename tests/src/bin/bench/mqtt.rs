@@ -20,14 +20,19 @@ pub fn connect(client_id: &str) -> Vec<u8> {
     packet(0x10, &body)
 }
 
-/// Subscribes at QoS 0.
-pub fn subscribe(filters: &[&str]) -> Vec<u8> {
+pub fn subscribe(filters: &[&str], qos: u8) -> Vec<u8> {
     let mut body = vec![0, 1, 0];
     for filter in filters {
         text(&mut body, filter);
-        body.push(0);
+        body.push(qos);
     }
     packet(0x82, &body)
+}
+
+/// Acknowledges a message of QoS 1, given by what follows its fixed header.
+pub fn puback(publish: &[u8]) -> Option<Vec<u8>> {
+    let topic = usize::from(u16::from_be_bytes([*publish.first()?, *publish.get(1)?]));
+    Some(packet(0x40, publish.get(2 + topic..4 + topic)?))
 }
 
 /// At QoS 1 with a packet id, else at QoS 0.
@@ -80,6 +85,12 @@ pub fn header(bytes: &[u8]) -> anyhow::Result<Option<(usize, usize)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_is_acknowledged_under_its_own_number() {
+        let message = publish("a/b", Some(0x0102), b"x");
+        assert_eq!(puback(&message[2..]), Some(vec![0x40, 2, 1, 2]));
+    }
 
     #[test]
     fn the_length_of_a_packet_is_read_as_it_is_written() {
