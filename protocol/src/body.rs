@@ -39,8 +39,8 @@ pub struct RegisterRequest {
     /// The device model that the device is an instance of (rule A4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Handed to the allocation webhook.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Handed to the allocation webhook. `null` is none.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::document::present")]
     pub payload: Option<Any>,
     /// Latencies that the device measured, in milliseconds, by hub (rule B5).
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::document::unique")]

@@ -126,6 +126,19 @@ mod tests {
     }
 
     #[test]
+    fn a_payload_that_is_null_or_undefined_is_none() {
+        assert_eq!(register(r#"{"payload":null}"#).unwrap(), RegisterRequest::default());
+        for nothing in [0xf6, 0xf7] {
+            let body = [b"\xa1\x67payload".as_slice(), &[nothing]].concat();
+            assert_eq!(
+                decode::<RegisterRequest>(&body, Format::Cbor).unwrap(),
+                RegisterRequest::default(),
+                "{nothing:x}"
+            );
+        }
+    }
+
+    #[test]
     fn deep_and_lying_cbor_is_refused() {
         let mut deep = vec![0xa1, 0x67];
         deep.extend(b"payload");

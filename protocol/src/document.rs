@@ -44,6 +44,11 @@ impl<'de> Deserialize<'de> for Document {
     }
 }
 
+/// Reads an optional value. Null is none, also where it is CBOR's "undefined", which is a value to its decoder.
+pub(crate) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Any>, D::Error> {
+    Ok(Option::<Any>::deserialize(deserializer)?.filter(|any| !any.0.is_null()))
+}
+
 /// Reads an optional map and refuses a key that stands twice, which a plain map would let the last one win.
 pub(crate) fn unique<'de, D, K, V>(deserializer: D) -> Result<Option<BTreeMap<K, V>>, D::Error>
 where
