@@ -100,7 +100,9 @@ async fn register_measures_the_hubs_that_it_is_offered_and_reports_those_that_an
         let asked = session.asked().await;
         let request: StatusRequest = codec::decode(&asked.body, asked.format).unwrap();
         assert_eq!(request.candidates, Some(true));
-        let Answer::Rejected(unknown) = rejected(Some(&asked.rid), ErrorCode::NotRegistered) else { unreachable!() };
+        let Answer::Rejected(unknown) = rejected(Some(&asked.rid), ErrorCode::NotRegistered) else {
+            panic!("a refusal is one")
+        };
         let hub = |name: &str| HubName::parse(name).unwrap();
         let candidates = Some([(hub("near"), address), (hub("away"), "127.0.0.1:1".to_owned())].into());
         session.answer(&asked, &Answer::Rejected(Rejected { candidates, ..unknown })).await;

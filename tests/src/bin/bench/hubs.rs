@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::device::{REGISTER, Session};
-use crate::live::{ask_once, open};
+use crate::live::{Doing, ask_often, ask_once, open};
 use crate::report::{Budget, Report};
 use crate::round::{Round, each, median};
 use crate::sizes::Sizes;
@@ -119,8 +118,8 @@ async fn twins(world: &World, sizes: &Sizes, report: &mut Report) -> anyhow::Res
     let mut one = vec![sixteen.pop().context("a session")?];
     let (mut alone, mut together) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        alone.push(patch_often(&service, &mut one, requests / 10).await?);
-        together.push(patch_often(&service, &mut sixteen, requests / 2).await?);
+        alone.push(ask_often(&service, &mut one, Doing::Report, requests / 10).await?);
+        together.push(ask_often(&service, &mut sixteen, Doing::Report, requests / 2).await?);
     }
     let sdk = as_sdk(world, &service, requests / 50).await?;
     report.budgeted(
@@ -165,37 +164,6 @@ async fn as_sdk(world: &World, service: &Server, patches: usize) -> anyhow::Resu
         Ok(took)
     };
     Round::of(&service.process, work).await
-}
-
-/// The sessions patch so many times in all, each the next time when the one before is acknowledged.
-async fn patch_often(server: &Server, sessions: &mut Vec<Session>, requests: usize) -> anyhow::Result<Round> {
-    let each_patches = requests / sessions.len().max(1);
-    let mut tasks = JoinSet::new();
-    let start = Arc::new(Barrier::new(sessions.len() + 1));
-    for mut session in sessions.drain(..) {
-        let start = start.clone();
-        tasks.spawn(async move {
-            let mut took = Vec::with_capacity(each_patches);
-            start.wait().await;
-            for number in 0..each_patches {
-                let begun = Instant::now();
-                session.report(number).await?;
-                took.push(begun.elapsed());
-            }
-            Ok::<_, anyhow::Error>((took, session))
-        });
-    }
-    let work = async {
-        start.wait().await;
-        let mut latencies = Vec::with_capacity(requests);
-        while let Some(task) = tasks.join_next().await {
-            let (took, session) = task.context("a session panicked")??;
-            latencies.extend(took);
-            sessions.push(session);
-        }
-        Ok(latencies)
-    };
-    Round::of(&server.process, work).await
 }
 
 async fn fan_out(world: &World, sizes: &Sizes, report: &mut Report) -> anyhow::Result<()> {

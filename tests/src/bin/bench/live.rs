@@ -78,13 +78,15 @@ pub async fn ask_once(
 
 /// What a session does again and again.
 #[derive(Debug, Clone, Copy)]
-enum Doing {
+pub enum Doing {
     Ask(&'static str),
     Echo(&'static str),
+    /// Patches the reported properties on a hub.
+    Report,
 }
 
 /// The sessions ask so many times in all, each the next time when it has its answer.
-async fn ask_often(
+pub async fn ask_often(
     server: &Server,
     sessions: &mut Vec<Session>,
     doing: Doing,
@@ -98,11 +100,12 @@ async fn ask_often(
         tasks.spawn(async move {
             let mut took = Vec::with_capacity(each_asks);
             start.wait().await;
-            for _ in 0..each_asks {
+            for number in 0..each_asks {
                 let begun = Instant::now();
                 match doing {
                     Doing::Ask(topic) => session.ask(topic, b"{}").await?,
                     Doing::Echo(topic) => session.echo(topic, PAYLOAD).await?,
+                    Doing::Report => session.report(number).await?,
                 }
                 took.push(begun.elapsed());
             }
