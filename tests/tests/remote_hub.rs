@@ -236,3 +236,33 @@ fn a_hub_that_changed_its_place_under_its_name_is_refused_while_it_has_devices()
     let service = moved.start();
     assert_eq!(world.register(&service, &nearest("hub-r", 30))["status"], 200);
 }
+
+#[test]
+fn devices_of_a_hub_that_is_lost_begin_anew_elsewhere_also_in_the_middle_of_a_move() {
+    let pki = Pki::new();
+    let remote = RemoteHub::new(&pki, "hub-r");
+    let hub = remote.start();
+    let base = ServiceConfig::without_entries(&pki).set("admin", "socket", "\"admin.sock\"").embedded("hub-a", "");
+    let group = |config: ServiceConfig| config.group("factory", &pki.factory, GROUP);
+    let identities = ["dev-1", "dev-2"].map(|id| pki.device(id));
+    let service = group(remote.declared(base.clone(), &pki)).start();
+    for identity in &identities {
+        assert_eq!(Dial::new(&service, &pki, identity).connect().register(nearest("hub-r", 30))["status"], 200);
+    }
+    hub.kill();
+    // The first one is on its way when the operator learns that the machine is gone for good.
+    let mut waiting = Dial::new(&service, &pki, &identities[0]).connect();
+    assert_eq!(waiting.register(nearest("hub-a", 0))["status"], 202);
+    service.until_something_runs();
+    service.kill();
+
+    let service = group(base).set("provisioning", "lost_hubs", "[\"hub-r\"]").start();
+    service.log.wait_for("about the lost hub", |line| line["level"] == "WARN" && line["hub"] == "hub-r");
+    service.until_nothing_runs();
+    for (id, identity) in ["dev-1", "dev-2"].iter().zip(&identities) {
+        let answer = Dial::new(&service, &pki, identity).connect().register(nearest("hub-a", 30));
+        assert_eq!(answer["status"], 200, "{answer}");
+        let twin = HubClient::connect(&service, &pki, identity, id, "hub-a").twin();
+        assert_eq!(twin, json!({"desired": {"interval": 60, "$version": 1}, "reported": {"$version": 1}}));
+    }
+}

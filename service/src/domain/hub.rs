@@ -82,6 +82,8 @@ pub struct Hubs {
     linked: BTreeMap<HubName, Hub>,
     /// Hubs on other machines that were declared once: their devices can still be fetched.
     remembered: BTreeSet<HubName>,
+    /// Hubs whose devices' data an operator has given up.
+    lost: BTreeSet<HubName>,
 }
 
 impl Hubs {
@@ -97,6 +99,20 @@ impl Hubs {
     pub fn remembering(mut self, remote: impl IntoIterator<Item = HubName>) -> Self {
         self.remembered.extend(remote);
         self
+    }
+
+    /// With hubs that will not come back: their devices get their initial state elsewhere.
+    pub fn losing(mut self, lost: impl IntoIterator<Item = HubName>) -> Self {
+        self.lost.extend(lost);
+        self
+    }
+
+    pub fn lost(&self) -> impl Iterator<Item = &HubName> {
+        self.lost.iter()
+    }
+
+    pub fn is_lost(&self, name: &HubName) -> bool {
+        self.lost.contains(name)
     }
 
     /// The same hubs, with the port of one of them that its listener was bound to.
@@ -117,6 +133,9 @@ impl Hubs {
 
     /// Where that hub's devices are, also when it is not linked any more.
     pub fn keeps(&self, name: &HubName) -> Keeps {
+        if self.is_lost(name) {
+            return Keeps::Nothing;
+        }
         match self.linked.get(name).map(|hub| &hub.kind) {
             Some(HubKind::External) => Keeps::Nothing,
             Some(HubKind::Embedded(_)) => Keeps::Here,
@@ -129,7 +148,7 @@ impl Hubs {
 
 impl FromIterator<Hub> for Hubs {
     fn from_iter<I: IntoIterator<Item = Hub>>(hubs: I) -> Self {
-        Self { linked: hubs.into_iter().map(|hub| (hub.name.clone(), hub)).collect(), remembered: BTreeSet::new() }
+        Self { linked: hubs.into_iter().map(|hub| (hub.name.clone(), hub)).collect(), ..Self::default() }
     }
 }
 

@@ -45,6 +45,10 @@ pub enum StartError {
     #[error(transparent)]
     HubPort(#[from] remote::ServeError),
     #[error(
+        "hub {hub} is in provisioning.lost_hubs, but its devices and their data are in this store: take it out of there"
+    )]
+    NotLost { hub: HubName },
+    #[error(
         "hub {hub} was {was} and is declared as {is} now, but {registrations} devices have their data at the old place; \
          declare the new place under another name, and take {hub} out when its devices have moved"
     )]

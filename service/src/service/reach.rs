@@ -19,7 +19,8 @@ pub async fn hubs(
     store: &dyn Store,
 ) -> Result<BTreeMap<HubName, Arc<dyn Hub>>, StartError> {
     let mut ports: BTreeMap<HubName, Arc<dyn Hub>> = BTreeMap::new();
-    let settings: BTreeMap<HubName, HubSettings> = store.hub_settings()?.into_iter().collect();
+    let mut settings: BTreeMap<HubName, HubSettings> = store.hub_settings()?.into_iter().collect();
+    give_up(linked, embedded, &mut settings, store).await?;
     refuse_other_place(linked, embedded, &settings, store)?;
     for hub in linked.iter() {
         match (&hub.kind, client) {
@@ -47,11 +48,34 @@ pub async fn hubs(
             (Some(url), Some(client)) => Some(RemoteHub::new(name.clone(), url, client)?),
             (Some(_), None) => None,
         };
-        tracing::warn!(hub = %name, devices, at = url.unwrap_or("this store"), reachable = port.is_some(),
-            "a hub that is not declared has devices; each is assigned anew at its next registration");
+        if linked.is_lost(&name) {
+            tracing::warn!(hub = %name, devices, "a hub is lost; each of its devices gets its initial state at its next registration");
+        } else {
+            tracing::warn!(hub = %name, devices, at = url.unwrap_or("this store"), reachable = port.is_some(),
+                "a hub that is not declared has devices; each is assigned anew at its next registration");
+        }
         ports.extend(port.map(|port| (name, port)));
     }
     Ok(ports)
+}
+
+/// Forgets where hubs were that will not come back, so that nobody waits for them.
+async fn give_up(
+    linked: &Linked,
+    embedded: &Hubs,
+    settings: &mut BTreeMap<HubName, HubSettings>,
+    store: &dyn Store,
+) -> Result<(), StartError> {
+    for hub in linked.lost() {
+        if embedded.has_devices(hub)? {
+            return Err(StartError::NotLost { hub: hub.clone() });
+        }
+        remember(hub, None, settings.get(hub), store).await?;
+        if let Some(settings) = settings.get_mut(hub) {
+            settings.remote = None;
+        }
+    }
+    Ok(())
 }
 
 const HERE: &str = "a hub of this process";

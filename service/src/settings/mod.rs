@@ -77,16 +77,18 @@ impl Default for Listener {
 }
 
 /// The provisioning endpoint.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Provisioning {
     /// `false`: this process has hubs only, which a service elsewhere assigns devices to.
     pub enabled: bool,
+    /// Hubs on other machines that will not come back. Their devices are no longer waited for and get their initial state on another hub.
+    pub lost_hubs: Vec<Located<HubName>>,
 }
 
 impl Default for Provisioning {
     fn default() -> Self {
-        Self { enabled: true }
+        Self { enabled: true, lost_hubs: Vec::new() }
     }
 }
 
@@ -159,6 +161,11 @@ impl Settings {
         };
         let (mut errors, mut notices) = (Vec::new(), Vec::new());
         let (hubs, hub_tls) = hubs::hubs(&source, file.hubs, &around, &mut errors, &mut notices);
+        for lost in file.provisioning.lost_hubs.iter().filter(|lost| hubs.named(lost).is_some()) {
+            let message = format!("hub {} is declared, so it is not lost: take it out of here or of [[hubs]]", **lost);
+            errors.push(source.error(lost.span(), message));
+        }
+        let hubs = hubs.losing(file.provisioning.lost_hubs.iter().map(|lost| (**lost).clone()));
         let models = models::models(&source, file.models, &mut errors);
         let book = enrollments::book(&source, file.groups, file.individuals, &hubs, &models, &mut errors, &mut notices);
         ConfigError::many(errors)?;

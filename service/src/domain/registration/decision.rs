@@ -135,6 +135,8 @@ impl<'a> Situation<'a> {
             (Some(hub), ReprovisionPolicy::Reset) if *hub == target.name && !self.operation.repeated => Change::Reset,
             (Some(hub), _) if *hub == target.name => Change::Stay,
             (Some(_), ReprovisionPolicy::Reset) => Change::Reset,
+            // Nobody has its state any more.
+            (Some(hub), _) if self.hubs.is_lost(hub) => Change::Reset,
             (Some(_), ReprovisionPolicy::Migrate) if replaced => Change::Reset,
             (Some(_), _) => Change::Migrate,
         }

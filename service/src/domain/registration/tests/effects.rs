@@ -41,6 +41,20 @@ fn hubs_of_one_store_change_in_the_commit_of_the_registration() {
 }
 
 #[test]
+fn nobody_waits_for_a_hub_that_is_lost_and_its_devices_begin_anew() {
+    let entry = Enrollment { hubs: names(&["h1"]), reprovision: Some(Migrate), ..enrollment(group("a")) };
+    let before = stored(group("a"), assigned("gone"));
+    let linked = hubs(&["h1", "far1"]).remembering([hub_name("gone")]).losing([hub_name("gone")]);
+    let begun = write(decided(Some(&before), &proof_of(entry, 7), &linked));
+    assert!(matches!(begun.placement, Some(HubPlacement::Assign { .. })));
+    let state = State::Assigned { hub: hub_name("h1"), substatus: Substatus::DeviceDataReset };
+    assert_eq!((begun.registration.state, begun.close), (state, None));
+    let entry = Enrollment { hubs: names(&["far1"]), reprovision: Some(Migrate), ..enrollment(group("a")) };
+    let far = transfer(decided(Some(&before), &proof_of(entry, 7), &linked));
+    assert_eq!((far.from, far.data), (None, initial()));
+}
+
+#[test]
 fn a_reset_where_the_device_is_ends_its_session_so_that_it_reads_its_new_twin() {
     let reset = write(moved(Some("h1"), "h1", Reset));
     assert_eq!(reset.close, Some(Closing { hub: hub_name("h1"), device: DeviceId::from(&id()), moved_to: None }));
