@@ -408,16 +408,14 @@ fn look_ups_have_formats_and_split_topics_too() {
 #[test]
 fn after_unsubscribe_answers_no_longer_come() {
     let (pki, service) = started();
-    for version in Version::BOTH {
-        let mut client = Dial::new(&service, &pki, &pki.device("dev-1")).version(version).connect();
+    // A device each: a connection that was dropped may still be there when the next one asks who listens.
+    for (version, id) in Version::BOTH.into_iter().zip(["dev-1", "dev-2"]) {
+        let mut client = Dial::new(&service, &pki, &pki.device(id)).version(version).connect();
         client.register("{}");
         client.unsubscribe(&[REGISTER_RESPONSE]);
         let code = client.publish(&Message::new(REGISTER, "{}"));
         assert_eq!(code, if version == Version::V5 { 0x10 } else { 0 });
         assert_eq!(client.ping(), []);
-        // Taken by somebody, so that it does not wait for the next round.
-        client.subscribe(&[(REGISTER_RESPONSE, 0)]);
-        client.message();
     }
 }
 
