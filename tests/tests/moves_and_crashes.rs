@@ -173,6 +173,11 @@ fn a_remote_hub_that_dies_while_a_device_migrates_from_it() {
 }
 
 #[test]
+fn a_remote_hub_that_dies_while_a_device_is_reset_onto_it() {
+    hub_dies("reset", "hub-a", "hub-r");
+}
+
+#[test]
 fn a_remote_hub_that_dies_while_a_device_is_reset_from_it() {
     hub_dies("reset", "hub-r", "hub-a");
 }
