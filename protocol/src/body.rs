@@ -110,6 +110,17 @@ pub enum Substatus {
     DeviceDataReset,
 }
 
+impl Substatus {
+    /// The word on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InitialAssignment => "initialAssignment",
+            Self::DeviceDataMigrated => "deviceDataMigrated",
+            Self::DeviceDataReset => "deviceDataReset",
+        }
+    }
+}
+
 /// The enrollment that decided, as told to the device.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -2,6 +2,12 @@
 //!
 //! Which device is meant says the connection; only `devices/{deviceId}/messages/…` names it, and then it has to be the connection's own.
 
+mod device_side;
+
+pub use device_side::{
+    FEEDS, Incoming, device_bound_filter, incoming, method_answer, telemetry, twin_get, twin_report,
+};
+
 use std::fmt::Write;
 
 use crate::topic::NOTIFY;

@@ -17,6 +17,7 @@ pub mod body;
 pub mod codec;
 pub mod document;
 pub mod error_code;
+mod field_limits;
 pub mod format;
 pub mod hub_topic;
 pub mod id;
@@ -24,6 +25,7 @@ pub mod notify;
 pub mod property_bag;
 pub mod timestamp;
 pub mod topic;
+pub mod twin;
 
 pub use api_version::ApiVersion;
 pub use body::{Accepted, Answer, Current, Pending, RegisterRequest, Rejected, StatusRequest};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use firsthop_protocol::{ErrorCode, OperationId, RegisterRequest};
 
+use super::Provisioner;
 use super::assign::Assignment;
 use super::operations::{Lead, Outcome, Part};
 use super::quotas::Kind;
-use super::{Provisioner, registry_entry};
 use crate::domain::attestation::Proof;
 use crate::domain::ports::StoreError;
 use crate::domain::refusal::Refusal;
@@ -25,7 +25,7 @@ impl Provisioner {
             return Err(Refusal::new(ErrorCode::Draining, "the service is stopping").retry_after(RETRY));
         }
         own_id(proof, request.registration_id.as_ref())?;
-        registry_entry::check_fields(&request)?;
+        request.check_limits().map_err(|reason| Refusal::new(ErrorCode::InvalidField, reason))?;
         self.entries.load().quotas.spend(
             &self.service_quotas,
             &proof.enrollment.name,

@@ -9,14 +9,6 @@ use crate::domain::device::{Device, DeviceModel};
 use crate::domain::enrollment::Enrollment;
 use crate::domain::refusal::Refusal;
 
-/// Most endpoints a device may have.
-const MAX_ENDPOINTS: usize = 16;
-/// Longest name of an endpoint and longest address, in bytes.
-const MAX_ENDPOINT_NAME: usize = 64;
-const MAX_ENDPOINT_ADDRESS: usize = 512;
-/// Most hubs a device may report latencies of.
-const MAX_LATENCIES: usize = 64;
-
 /// Whether the entry has to be read: the request changes it, or rules have to be held against what it says.
 pub(super) fn concerned(request: &RegisterRequest, enrollment: &Enrollment) -> bool {
     request.metadata.is_some()
@@ -24,31 +16,6 @@ pub(super) fn concerned(request: &RegisterRequest, enrollment: &Enrollment) -> b
         || request.model.is_some()
         || !enrollment.metadata.is_empty()
         || enrollment.model.is_some()
-}
-
-/// Checks of fields that need nothing but the request.
-pub(super) fn check_fields(request: &RegisterRequest) -> Result<(), Refusal> {
-    let invalid = |message: String| Err(Refusal::new(ErrorCode::InvalidField, message));
-    for (name, address) in request.endpoints.iter().flatten() {
-        if name.is_empty() || name.len() > MAX_ENDPOINT_NAME {
-            return invalid(format!("endpoints: a name has 1 to {MAX_ENDPOINT_NAME} bytes, not {}", name.len()));
-        }
-        if address.is_empty() || address.len() > MAX_ENDPOINT_ADDRESS {
-            return invalid(format!(
-                "endpoints.{name}: an address has 1 to {MAX_ENDPOINT_ADDRESS} bytes, not {}",
-                address.len()
-            ));
-        }
-    }
-    let endpoints = request.endpoints.as_ref().map_or(0, BTreeMap::len);
-    if endpoints > MAX_ENDPOINTS {
-        return invalid(format!("endpoints: at most {MAX_ENDPOINTS}, not {endpoints}"));
-    }
-    let latencies = request.latencies.as_ref().map_or(0, BTreeMap::len);
-    if latencies > MAX_LATENCIES {
-        return invalid(format!("latencies: at most {MAX_LATENCIES} hubs, not {latencies}"));
-    }
-    Ok(())
 }
 
 /// The entry as it is after the request, or `None` when it stays as it is. A field that the request leaves out keeps what the device

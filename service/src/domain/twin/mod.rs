@@ -3,20 +3,19 @@
 //! Limits are those of Azure IoT Hub, so that a twin that is accepted here is accepted there.
 
 mod document;
-mod limits;
-mod merge;
+mod error;
 mod metadata;
 
 use firsthop_protocol::Timestamp;
+use firsthop_protocol::twin::limits::{self, Part};
+use firsthop_protocol::twin::merge;
 use serde_json::{Map, Value};
 
 use super::hub_device::InitialTwin;
 
 pub use document::{MAX_PATCH_BYTES, parse};
-pub use limits::TwinError;
+pub use error::TwinError;
 pub use metadata::Metadata;
-
-use limits::Part;
 
 /// A device's twin.
 #[derive(Debug, Clone, PartialEq)]

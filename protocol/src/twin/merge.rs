@@ -3,13 +3,14 @@
 use serde_json::{Map, Value};
 
 /// The target after the patch.
-pub(super) fn merged(target: &Map<String, Value>, patch: &Map<String, Value>) -> Map<String, Value> {
+pub fn merged(target: &Map<String, Value>, patch: &Map<String, Value>) -> Map<String, Value> {
     let mut merged = target.clone();
     merge(&mut merged, patch);
     merged
 }
 
-fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
+/// Merges the patch into the target.
+pub fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
     for (key, change) in patch {
         match (change, target.get_mut(key)) {
             (Value::Null, _) => drop(target.remove(key)),
@@ -21,7 +22,7 @@ fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
 }
 
 /// What the patch makes of nothing. Arrays are values: a `null` in one stays.
-pub(super) fn without_nulls(patch: &Map<String, Value>) -> Map<String, Value> {
+pub fn without_nulls(patch: &Map<String, Value>) -> Map<String, Value> {
     let kept = patch.iter().filter(|(_, value)| !value.is_null());
     kept.map(|(key, value)| {
         let value = match value {
@@ -34,7 +35,7 @@ pub(super) fn without_nulls(patch: &Map<String, Value>) -> Map<String, Value> {
 }
 
 /// A patch that says all of `new`, and `null` for what is in `old` only.
-pub(super) fn difference(old: &Map<String, Value>, new: &Map<String, Value>) -> Map<String, Value> {
+pub fn difference(old: &Map<String, Value>, new: &Map<String, Value>) -> Map<String, Value> {
     let mut patch = Map::new();
     for (key, value) in new.iter().filter(|(_, value)| !value.is_null()) {
         let value = match (value, old.get(key)) {

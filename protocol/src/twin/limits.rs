@@ -3,8 +3,6 @@
 
 use serde_json::{Map, Number, Value};
 
-use firsthop_protocol::document::kind;
-
 /// How many maps and arrays may nest below a part.
 const MAX_DEPTH: usize = 10;
 const MAX_KEY_BYTES: usize = 1024;
@@ -16,14 +14,18 @@ const MAX_SHOWN: usize = 128;
 
 /// A part of a twin, with limits of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub enum Part {
+    /// What the back end says of the device, and the device does not see.
     Tags,
+    /// What the back end wants of the device.
     Desired,
+    /// What the device says of itself.
     Reported,
 }
 
 impl Part {
-    const fn name(self) -> &'static str {
+    /// Its name in a twin.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Tags => "tags",
             Self::Desired => "desired",
@@ -31,7 +33,8 @@ impl Part {
         }
     }
 
-    const fn max_bytes(self) -> usize {
+    /// The most bytes that it may have, as [`size`] counts them.
+    pub const fn max_bytes(self) -> usize {
         match self {
             Self::Tags => 8 * 1024,
             Self::Desired | Self::Reported => 32 * 1024,
@@ -39,55 +42,72 @@ impl Part {
     }
 }
 
-/// Why a twin is not changed.
+/// What is not within the limits, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TwinError {
-    #[error("the patch is no JSON map: {0}")]
-    Malformed(String),
-    #[error("the patch has {0} bytes; at most {max} are allowed", max = super::MAX_PATCH_BYTES)]
-    PatchSize(usize),
-    #[error("{part} must be a map, not {found}")]
-    NoMap { part: &'static str, found: &'static str },
+pub enum LimitError {
+    /// A key.
     #[error("{path}: a key {rule}")]
-    Key { path: String, rule: KeyRule },
+    Key {
+        /// The key and what it is below.
+        path: String,
+        /// What it has to keep.
+        rule: KeyRule,
+    },
+    /// Maps and arrays within each other.
     #[error("{path}: nested deeper than {MAX_DEPTH} levels")]
-    Depth { path: String },
+    Depth {
+        /// The first one that is too deep.
+        path: String,
+    },
+    /// A text.
     #[error("{path}: a text of {len} bytes; at most {MAX_TEXT_BYTES} are allowed")]
-    Text { path: String, len: usize },
+    Text {
+        /// Where it is.
+        path: String,
+        /// Its bytes.
+        len: usize,
+    },
+    /// An integer.
     #[error("{path}: the integer {found} is outside -{MAX_INTEGER} to {MAX_INTEGER}")]
-    Integer { path: String, found: Number },
+    Integer {
+        /// Where it is.
+        path: String,
+        /// The integer.
+        found: Number,
+    },
+    /// A whole part.
     #[error("{part}: {found} bytes together; at most {max} are allowed")]
-    Size { part: &'static str, found: usize, max: usize },
-    /// Not a limit: somebody else changed it first.
-    #[error("the properties are at $version {found}, not at {expected}; read them again and decide again")]
-    Version { expected: u64, found: u64 },
+    Size {
+        /// Its name.
+        part: &'static str,
+        /// Its bytes.
+        found: usize,
+        /// The most.
+        max: usize,
+    },
 }
 
 /// What a key has to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyRule {
+    /// Its length, which is this.
     #[error("has 1 to {MAX_KEY_BYTES} bytes, not {0}")]
     Length(usize),
+    /// A character that it holds.
     #[error("may not hold {0:?} (control characters, '.', '$' and the space are not allowed)")]
     Character(char),
 }
 
-impl TwinError {
-    pub(super) fn no_map(part: Part, found: &Value) -> Self {
-        Self::NoMap { part: part.name(), found: kind(found) }
-    }
-}
-
 /// Judges what somebody wants to write: every key and value in it, also those that only remove.
-pub(super) fn judge_patch(part: Part, patch: &Map<String, Value>) -> Result<(), TwinError> {
+pub fn judge_patch(part: Part, patch: &Map<String, Value>) -> Result<(), LimitError> {
     Judge { path: vec![part.name().to_owned()] }.map(patch)
 }
 
 /// Judges what it came to: the part's size.
-pub(super) fn judge(part: Part, properties: &Map<String, Value>) -> Result<(), TwinError> {
-    let found = map_size(properties);
+pub fn judge(part: Part, properties: &Map<String, Value>) -> Result<(), LimitError> {
+    let found = size(properties);
     match part.max_bytes() {
-        max if found > max => Err(TwinError::Size { part: part.name(), found, max }),
+        max if found > max => Err(LimitError::Size { part: part.name(), found, max }),
         _ => Ok(()),
     }
 }
@@ -97,38 +117,38 @@ struct Judge {
 }
 
 impl Judge {
-    fn map(&mut self, map: &Map<String, Value>) -> Result<(), TwinError> {
+    fn map(&mut self, map: &Map<String, Value>) -> Result<(), LimitError> {
         for (key, value) in map {
             if let Err(rule) = judge_key(key) {
                 self.path.push(key.clone());
-                return Err(TwinError::Key { path: self.path(), rule });
+                return Err(LimitError::Key { path: self.path(), rule });
             }
             self.below(key.clone(), value)?;
         }
         Ok(())
     }
 
-    fn below(&mut self, step: String, value: &Value) -> Result<(), TwinError> {
+    fn below(&mut self, step: String, value: &Value) -> Result<(), LimitError> {
         self.path.push(step);
         self.value(value)?;
         self.path.pop();
         Ok(())
     }
 
-    fn value(&mut self, value: &Value) -> Result<(), TwinError> {
+    fn value(&mut self, value: &Value) -> Result<(), LimitError> {
         match value {
             Value::Null | Value::Bool(_) => Ok(()),
             Value::Number(number) if is_too_large(number) => {
-                Err(TwinError::Integer { path: self.path(), found: number.clone() })
+                Err(LimitError::Integer { path: self.path(), found: number.clone() })
             }
             Value::Number(_) => Ok(()),
             Value::String(text) if text.len() > MAX_TEXT_BYTES => {
-                Err(TwinError::Text { path: self.path(), len: text.len() })
+                Err(LimitError::Text { path: self.path(), len: text.len() })
             }
             Value::String(_) => Ok(()),
             // The part itself is the path's first step and no level.
             Value::Array(_) | Value::Object(_) if self.path.len() > MAX_DEPTH + 1 => {
-                Err(TwinError::Depth { path: self.path() })
+                Err(LimitError::Depth { path: self.path() })
             }
             Value::Array(values) => {
                 values.iter().enumerate().try_for_each(|(at, value)| self.below(at.to_string(), value))
@@ -163,16 +183,17 @@ fn is_too_large(number: &Number) -> bool {
     }
 }
 
-fn map_size(map: &Map<String, Value>) -> usize {
-    map.iter().map(|(key, value)| key.len() + size(value)).sum()
+/// The bytes of properties, as they are counted.
+pub fn size(properties: &Map<String, Value>) -> usize {
+    properties.iter().map(|(key, value)| key.len() + value_size(value)).sum()
 }
 
-fn size(value: &Value) -> usize {
+fn value_size(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 4,
         Value::Number(_) => 8,
         Value::String(text) => text.len(),
-        Value::Array(values) => 2 + values.iter().map(size).sum::<usize>(),
-        Value::Object(map) => 2 + map_size(map),
+        Value::Array(values) => 2 + values.iter().map(value_size).sum::<usize>(),
+        Value::Object(map) => 2 + size(map),
     }
 }
