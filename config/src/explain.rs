@@ -11,6 +11,10 @@ pub(crate) fn explain(message: &str, table: Option<&str>) -> String {
     if let Some(name) = Unknown::read(message, "unknown variant `") {
         return name.tell("unknown value", None);
     }
+    // What the parser says of a choice that is a number, a list and so on.
+    if message == "wanted string or table" {
+        return "invalid type: expected text, in quotes".to_owned();
+    }
     match message.rsplit_once(", expected ") {
         Some((found, expected)) => format!("{}, expected {}", found_in_words(found), expected_in_words(expected)),
         None => message.to_owned(),

@@ -3,7 +3,7 @@
 //! The settings themselves are defined by the modules that use them; this crate only knows how to read them:
 //!
 //! ```text
-//! file ──> spanned tree ──> + environment ──> check of depth ──> T        (value)
+//! file ──> spanned tree ──> + environment ──> check of tree  ──> T        (value)
 //!                                                               Source   (where each part of it came from)
 //! ```
 //!

@@ -1,4 +1,4 @@
-//! Parses TOML into a tree that is safe to walk by recursion.
+//! Parses TOML into a tree that is safe to walk by recursion, and whose values all have a type that settings can have.
 //!
 //! The parser bounds the depth of brackets and the length of one dotted key, but not their product: dotted keys inside
 //! inline tables reach thousands of levels. Dropping such a tree is harmless, but copying and deserialising take a larger
@@ -19,13 +19,13 @@ pub(crate) struct ParseError {
 
 pub(crate) fn parse_table(text: &str) -> Result<DeTable<'_>, ParseError> {
     let root = DeTable::parse(text)?.into_inner();
-    check_depth(root.values())?;
+    check(root.values())?;
     Ok(root)
 }
 
 pub(crate) fn parse_value(text: &str) -> Result<Spanned<DeValue<'_>>, ParseError> {
     let root = DeValue::parse(text)?;
-    check_depth([&root])?;
+    check([&root])?;
     Ok(root)
 }
 
@@ -36,7 +36,7 @@ impl From<toml::de::Error> for ParseError {
     }
 }
 
-fn check_depth<'n, 't: 'n>(roots: impl IntoIterator<Item = &'n Spanned<DeValue<'t>>>) -> Result<(), ParseError> {
+fn check<'n, 't: 'n>(roots: impl IntoIterator<Item = &'n Spanned<DeValue<'t>>>) -> Result<(), ParseError> {
     let mut open: Vec<_> = roots.into_iter().map(|node| (node, 1)).collect();
     while let Some((node, depth)) = open.pop() {
         if depth > MAX_DEPTH {
@@ -48,6 +48,10 @@ fn check_depth<'n, 't: 'n>(roots: impl IntoIterator<Item = &'n Spanned<DeValue<'
         match node.get_ref() {
             DeValue::Table(table) => open.extend(table.values().map(|child| (child, depth + 1))),
             DeValue::Array(array) => open.extend(array.iter().map(|child| (child, depth + 1))),
+            DeValue::Datetime(_) => {
+                let message = "settings have no dates: write a date as text, in quotes".to_owned();
+                return Err(ParseError { span: node.span().into(), message });
+            }
             _ => {}
         }
     }

@@ -166,6 +166,7 @@ fn wrong_types_and_ranges_are_told_in_words() {
         ("listener.port = 70000", "1:17: invalid value: integer `70000`, expected a whole number from 0 to 65535"),
         ("listener.port = '1'", "1:17: invalid type: string \"1\", expected a whole number from 0 to 65535"),
         ("listener.tls = 1", "1:16: invalid type: integer `1`, expected true or false"),
+        ("groups.a.policy = 5", "1:19: invalid type: expected text, in quotes"),
         ("listener = 1", "1:12: invalid type: integer `1`, expected a table"),
         ("hubs = {}", "1:8: invalid type: table, expected an array"),
         ("listener.hosts = ['a', 2]", "1:24: invalid type: integer `2`, expected a string"),
@@ -413,6 +414,17 @@ fn deep_nesting_is_refused_without_overflowing_the_stack() {
     assert!(error(&most.replace("[]", "[[]]")).contains("nested more than 64 levels deep"));
     let long = format!("FIRSTHOP{}", "__A".repeat(17));
     assert!(env_error("", &long, "1").ends_with("names more than 16 keys"));
+}
+
+#[test]
+fn a_date_without_quotes_is_refused_wherever_it_stands() {
+    for date in ["2026-01-01", "2026-01-01T00:00:00Z", "07:32:00"] {
+        let told = error(&format!("free = 1\nhubs = [{{ a = [{date}] }}]"));
+        assert!(told.starts_with("firsthop.toml:2:16: ") && told.contains("write a date as text"), "{told}");
+        let told = env_error("", "FIRSTHOP__LISTENER", &format!("{{ a = {date} }}"));
+        assert!(told.contains("write a date as text"), "{told}");
+        assert!(read_with("", &[("FIRSTHOP__FREE", date)]).is_ok(), "where text is wanted it is text");
+    }
 }
 
 #[test]

@@ -146,6 +146,7 @@ fn mistakes_in_declarations_are_told_where_they_stand() {
         ),
         (&format!("{group}reprovision = \"sometimes\"\n"), 15, "sometimes"),
         (&format!("{group}initial_twin = {{ tags = {{ \"a.b\" = 1 }} }}\n"), 15, "initial_twin"),
+        (&format!("{group}initial_twin = {{ desired = {{ day = 2026-01-01 }} }}\n"), 15, "write a date as text"),
         (&format!("{group}resources = {{ command_queue = {{ messages = 1001 }} }}\n"), 15, "at most 1000 messages"),
         (&format!("{group}resources = {{ events = {{ bytes = \"2MiB\" }} }}\n"), 15, "at most 1"),
         (&format!("{group}resources = {{ command_queue = {{ expiry = \"8d\" }} }}\n"), 15, "8d"),
