@@ -79,11 +79,24 @@ impl Client {
     /// One attempt: address, TCP, TLS, CONNECT and its CONNACK, all within the options' time-out.
     pub async fn connect(&self) -> Result<Connection, Error> {
         let deadline = Instant::now() + self.options.timeout;
+        let packets = self.dial(deadline).await?;
+        Connection::open(packets, self.endpoint.clone(), &self.client_id, &self.options, deadline).await
+    }
+
+    /// Address, TCP and TLS.
+    pub(crate) async fn dial(&self, deadline: Instant) -> Result<PacketStream<TlsStream<TcpStream>>, Error> {
         let socket = self.open(deadline).await?;
         let stream = self.secure(socket, deadline).await?;
         tracing::debug!(server = %self.endpoint, client_id = %self.client_id, "TLS is up");
-        let packets = PacketStream::new(stream, self.options.mqtt);
-        Connection::open(packets, self.endpoint.clone(), &self.client_id, &self.options, deadline).await
+        Ok(PacketStream::new(stream, self.options.mqtt))
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
     }
 
     /// Tries the host's addresses one by one, each with its share of the time that is left.

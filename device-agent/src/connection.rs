@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::client::TlsStream;
 
-use crate::packet::{Incoming, Outgoing};
+use crate::packet::{Granted, Incoming, Outgoing};
 use crate::reason::Reason;
 use crate::stream::{PacketStream, ReadError};
 use crate::{Endpoint, Error, MqttVersion, Options, Waiting, latency, tls};
@@ -86,7 +86,9 @@ impl Connection {
             subscribed: Vec::new(),
             last_packet_id: 0,
         };
-        connection.send(Outgoing::Connect { client_id, keep_alive }, Waiting::ConnAck, deadline).await?;
+        connection
+            .send(Outgoing::Connect { client_id, user_name: None, keep_alive }, Waiting::ConnAck, deadline)
+            .await?;
         match connection.receive(Waiting::ConnAck, deadline).await? {
             Incoming::ConnAck { code: 0, keep_alive, .. } => {
                 if let Some(servers_choice) = keep_alive {
@@ -95,9 +97,9 @@ impl Connection {
                 }
                 Ok(connection)
             }
-            Incoming::ConnAck { code, words, .. } => {
+            Incoming::ConnAck { code, words, instead, .. } => {
                 let version = connection.packets.version();
-                let reason = Reason::of_connack(version, code, words);
+                let reason = Reason::of_connack(version, code, words).instead(instead);
                 Err(Error::ConnectionRefused { server: connection.endpoint.to_string(), version, reason })
             }
             other => Err(connection.out_of_place(&other)),
@@ -139,7 +141,7 @@ impl Connection {
         self.subscribe(request, deadline).await?;
 
         let packet_id = self.next_packet_id();
-        let publish = Outgoing::Publish { packet_id, topic: request.topic(), format: self.format, body: &body };
+        let publish = Outgoing::Publish { packet_id, topic: request.topic(), format: Some(self.format), body: &body };
         self.send(publish, Waiting::Answer, deadline).await?;
         let mut acknowledged = false;
         let mut pending = None;
@@ -209,7 +211,12 @@ impl Connection {
         }
         let packet_id = self.next_packet_id();
         let filters = SUFFIXES.map(|suffix| topic::answer(request, suffix));
-        self.send(Outgoing::Subscribe { packet_id, filters: &filters }, Waiting::SubAck, deadline).await?;
+        self.send(
+            Outgoing::Subscribe { packet_id, filters: &filters, qos: Granted::AtMostOnce },
+            Waiting::SubAck,
+            deadline,
+        )
+        .await?;
         loop {
             match self.receive(Waiting::SubAck, deadline).await? {
                 Incoming::SubAck { packet_id: id, codes, words } if id == packet_id => {
@@ -275,7 +282,9 @@ impl Connection {
             // it said before is still to be read and tells more than the failed write.
             Ok(Err(error)) => match timeout_at(deadline, self.packets.next()).await {
                 Ok(Err(ReadError::Io(said))) => Err(tls::failure(said, &self.endpoint, waiting)),
-                Ok(Ok(Incoming::Disconnect { code, words })) => Err(self.disconnected(code, words, waiting)),
+                Ok(Ok(Incoming::Disconnect { code, words, instead })) => {
+                    Err(self.disconnected(Reason::of_v5(code, words).instead(instead), waiting))
+                }
                 _ => Err(tls::failure(error, &self.endpoint, waiting)),
             },
             Err(_) => Err(self.timed_out(waiting)),
@@ -287,7 +296,9 @@ impl Connection {
         loop {
             let wake = self.ping_at.map_or(deadline, |ping_at| ping_at.min(deadline));
             match timeout_at(wake, self.packets.next()).await {
-                Ok(Ok(Incoming::Disconnect { code, words })) => return Err(self.disconnected(code, words, waiting)),
+                Ok(Ok(Incoming::Disconnect { code, words, instead })) => {
+                    return Err(self.disconnected(Reason::of_v5(code, words).instead(instead), waiting));
+                }
                 Ok(Ok(packet)) => {
                     if let Incoming::Publish { packet_id: Some(packet_id), .. } = packet {
                         // Should this fail, then the next read says so; what has arrived still counts.
@@ -316,8 +327,8 @@ impl Connection {
         Error::TimedOut { server: self.endpoint.to_string(), waiting, after: self.timeout }
     }
 
-    fn disconnected(&self, code: u8, words: Option<String>, waiting: Waiting) -> Error {
-        Error::Closed { server: self.endpoint.to_string(), waiting, reason: Some(Reason::of_v5(code, words)) }
+    fn disconnected(&self, reason: Reason, waiting: Waiting) -> Error {
+        Error::Closed { server: self.endpoint.to_string(), waiting, reason: Some(reason) }
     }
 
     fn out_of_place(&self, packet: &Incoming) -> Error {

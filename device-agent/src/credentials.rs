@@ -9,13 +9,14 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::{SetupError, pem, tls};
+use crate::{SetupError, Validity, pem, tls};
 
 /// A certificate chain, leaf first, with the leaf's private key. Cheap to clone; nothing is parsed again for a connection.
 #[derive(Clone)]
 pub struct Credentials {
     pub(crate) resolver: Arc<SingleCertAndKey>,
     registration_id: Option<RegistrationId>,
+    validity: Option<Validity>,
 }
 
 impl Credentials {
@@ -36,17 +37,28 @@ impl Credentials {
 
     /// A DER chain, leaf first, and the leaf's key.
     pub fn from_der(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, SetupError> {
-        let registration_id = chain.first().and_then(|leaf| registration_id(leaf));
         let certified = CertifiedKey::from_der(chain, key, tls::provider()).map_err(|error| {
             SetupError::Credentials { origin: "certificate and key".into(), message: tls::unusable_key(&error) }
         })?;
-        Ok(Self { resolver: Arc::new(SingleCertAndKey::from(certified)), registration_id })
+        Ok(Self::proven(certified))
+    }
+
+    /// A chain with a key that is known to belong to it.
+    pub(crate) fn proven(certified: CertifiedKey) -> Self {
+        let registration_id = certified.cert.first().and_then(|leaf| registration_id(leaf));
+        let validity = Validity::of(&certified.cert);
+        Self { resolver: Arc::new(SingleCertAndKey::from(certified)), registration_id, validity }
     }
 
     /// The registration id that the service will see: the leaf's common name. `None` when there is not exactly one, or it is no
     /// registration id; such a certificate can still be presented, and the service says what is wrong with it.
     pub fn registration_id(&self) -> Option<&RegistrationId> {
         self.registration_id.as_ref()
+    }
+
+    /// From when until when the whole chain counts. `None` when one of its certificates cannot be read.
+    pub fn validity(&self) -> Option<Validity> {
+        self.validity
     }
 }
 

@@ -1,86 +1,15 @@
-//! What can go wrong, sorted by whose turn it is: before a connection (files and names), and on one.
+//! What can go wrong on a connection. What goes wrong before, with files and names, is a `SetupError`.
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
+use firsthop_protocol::Timestamp;
 use firsthop_protocol::codec::{DecodeError, MAX_REQUEST};
 
-use crate::MqttVersion;
+use crate::clock::TooEarly;
 use crate::reason::Reason;
-
-/// Credentials, roots or names cannot be used. Nothing was sent.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// A file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The private key lies open.
-    #[error("{} has mode {mode:04o}, so others than its owner may use the private key; run `chmod 600 {}`", path.display(), path.display())]
-    KeyReadableByOthers {
-        /// The key file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// The file is no PEM.
-    #[error("{} is not readable as PEM: {message}", path.display())]
-    BadPem {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        message: String,
-    },
-    /// A PEM file without a certificate.
-    #[error("{} holds no certificate (\"-----BEGIN CERTIFICATE-----\")", path.display())]
-    NoCertificate {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A PEM file without an unencrypted private key.
-    #[error("{} holds no readable private key; PKCS#8, SEC1 and PKCS#1 are understood, without a passphrase", path.display())]
-    NoPrivateKey {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Certificate and key do not work together, or with this library.
-    #[error("{origin}: {message}")]
-    Credentials {
-        /// Where they came from.
-        origin: String,
-        /// What is wrong.
-        message: String,
-    },
-    /// The roots cannot be used.
-    #[error("{origin} cannot serve as trusted roots: {message}")]
-    TrustedRoots {
-        /// Where they came from.
-        origin: String,
-        /// What is wrong.
-        message: String,
-    },
-    /// Neither a DNS name nor an IP address.
-    #[error("{name:?} is neither a DNS name nor an IP address")]
-    ServerName {
-        /// The text given.
-        name: String,
-    },
-    /// The client id cannot be sent.
-    #[error("the client id must have at most 65535 bytes and no NUL")]
-    ClientId,
-    /// The TLS library refuses the configuration.
-    #[error("TLS cannot be configured: {message}")]
-    Tls {
-        /// Its message.
-        message: String,
-    },
-}
+use crate::{MqttVersion, SetupError};
 
 /// A connection or a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +43,32 @@ pub enum Error {
         /// Where the trusted roots came from.
         roots: String,
     },
+    /// A certificate of the server's chain is not valid yet by this machine's clock. Time heals it, or NTP.
+    #[error(
+        "the certificate of {server} is not valid before {not_before}, and this machine's clock says {now}{}",
+        TooEarly { not_before: *not_before, now: *now }
+    )]
+    ServerNotYetValid {
+        /// `host:port`.
+        server: String,
+        /// From when it is valid.
+        not_before: Timestamp,
+        /// This machine's clock.
+        now: Timestamp,
+    },
+    /// A certificate of the server's chain has expired by this machine's clock.
+    #[error(
+        "the certificate of {server} expired at {not_after}, and this machine's clock says {now}; unless that clock is ahead, the server \
+         needs a new one"
+    )]
+    ServerExpired {
+        /// `host:port`.
+        server: String,
+        /// Until when it was valid.
+        not_after: Timestamp,
+        /// This machine's clock.
+        now: Timestamp,
+    },
     /// The server ended TLS because of our certificate.
     #[error("{server} refused our certificate: TLS alert {alert}")]
     CertificateRefused {
@@ -121,6 +76,14 @@ pub enum Error {
         server: String,
         /// The alert's name.
         alert: String,
+    },
+    /// A token did not sign, so the handshake could not be finished.
+    #[error("cannot prove our identity to {server}: {message}")]
+    Signing {
+        /// `host:port`.
+        server: String,
+        /// What the token's trouble is.
+        message: String,
     },
     /// Any other failure of TLS.
     #[error("TLS with {server} failed: {message}")]
@@ -198,6 +161,12 @@ pub enum Error {
         /// What came.
         message: String,
     },
+    /// The hub of an assignment is no `host:port`. Nothing was sent.
+    #[error("the hub {address:?} is no host:port")]
+    MalformedHub {
+        /// The text.
+        address: String,
+    },
     /// An answer that cannot be read.
     #[error("{server} sent an answer on {topic} that cannot be read")]
     MalformedAnswer {
@@ -231,8 +200,12 @@ pub enum Waiting {
     SubAck,
     /// The answer to a request.
     Answer,
+    /// PUBACK.
+    PubAck,
     /// PINGRESP.
     PingResp,
+    /// Whatever the server says next.
+    Messages,
 }
 
 impl fmt::Display for Waiting {
@@ -244,7 +217,9 @@ impl fmt::Display for Waiting {
             Self::ConnAck => "CONNACK",
             Self::SubAck => "SUBACK",
             Self::Answer => "the answer",
+            Self::PubAck => "PUBACK",
             Self::PingResp => "PINGRESP",
+            Self::Messages => "messages",
         })
     }
 }

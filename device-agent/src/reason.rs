@@ -13,11 +13,17 @@ pub struct Reason {
     pub meaning: &'static str,
     /// The server's own words (MQTT 5 Reason String).
     pub words: Option<String>,
+    /// Where the server says to connect instead (MQTT 5 Server Reference): `host:port`, unchecked.
+    pub instead: Option<String>,
 }
 
 impl Reason {
     /// Longest text of a server that is kept, in characters.
     const MAX_WORDS: usize = 256;
+
+    pub(crate) fn instead(self, instead: Option<String>) -> Self {
+        Self { instead: instead.filter(|reference| reference.len() <= Self::MAX_WORDS), ..self }
+    }
 
     pub(crate) fn of_connack(version: MqttVersion, code: u8, words: Option<String>) -> Self {
         let meaning = match (version, code) {
@@ -45,7 +51,7 @@ impl Reason {
     fn new(code: u8, meaning: &'static str, words: Option<String>) -> Self {
         // Peer text ends up in logs and on terminals.
         let clean = |text: String| text.chars().filter(|c| !c.is_control()).take(Self::MAX_WORDS).collect();
-        Self { code, meaning, words: words.map(clean) }
+        Self { code, meaning, words: words.map(clean), instead: None }
     }
 }
 

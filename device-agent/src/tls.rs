@@ -3,10 +3,12 @@
 use std::io;
 use std::sync::{Arc, LazyLock};
 
+use firsthop_protocol::Timestamp;
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::version::{TLS12, TLS13};
-use rustls::{AlertDescription, ClientConfig, InconsistentKeys};
+use rustls::{AlertDescription, CertificateError, ClientConfig, InconsistentKeys, OtherError};
+use rustls_pki_types::UnixTime;
 
 use crate::{Credentials, Endpoint, Error, SetupError, Waiting};
 
@@ -34,13 +36,12 @@ pub fn client_config(endpoint: &Endpoint, credentials: &Credentials) -> Result<A
 pub fn failure(error: io::Error, endpoint: &Endpoint, waiting: Waiting) -> Error {
     let server = || endpoint.to_string();
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::InvalidCertificate(reason)) => Error::ServerNotTrusted {
-            server: server(),
-            reason: reason.to_string(),
-            roots: endpoint.roots.origin.to_string(),
-        },
+        Some(rustls::Error::InvalidCertificate(reason)) => untrusted(reason, endpoint),
         Some(rustls::Error::AlertReceived(alert)) if is_about_our_certificate(*alert) => {
             Error::CertificateRefused { server: server(), alert: format!("{alert:?}") }
+        }
+        Some(rustls::Error::Other(OtherError(reason))) if reason.is::<SetupError>() => {
+            Error::Signing { server: server(), message: reason.to_string() }
         }
         Some(other) => Error::Tls { server: server(), message: other.to_string() },
         None => match error.kind() {
@@ -51,6 +52,21 @@ pub fn failure(error: io::Error, endpoint: &Endpoint, waiting: Waiting) -> Error
             | io::ErrorKind::WriteZero => Error::Closed { server: server(), waiting, reason: None },
             _ => Error::Io { server: server(), waiting, source: error },
         },
+    }
+}
+
+/// The dates come first of what is wrong with a certificate: by a wrong clock, nobody can say more.
+fn untrusted(reason: &CertificateError, endpoint: &Endpoint) -> Error {
+    let server = endpoint.to_string();
+    let at = |time: UnixTime| Timestamp::from_secs(time.as_secs());
+    match *reason {
+        CertificateError::NotValidYetContext { time, not_before } => {
+            Error::ServerNotYetValid { server, not_before: at(not_before), now: at(time) }
+        }
+        CertificateError::ExpiredContext { time, not_after } => {
+            Error::ServerExpired { server, not_after: at(not_after), now: at(time) }
+        }
+        _ => Error::ServerNotTrusted { server, reason: reason.to_string(), roots: endpoint.roots.origin.to_string() },
     }
 }
 

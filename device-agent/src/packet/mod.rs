@@ -13,8 +13,12 @@ mod v5;
 use bytes::{Bytes, BytesMut};
 use firsthop_protocol::Format;
 
-/// Largest packet that is read. The service's answers are smaller; MQTT 5 servers are told.
-pub const MAX_PACKET: usize = 64 * 1024;
+/// Largest packet that is read: a direct method's call with 128 KiB, a twin or a device-bound message with room to spare. MQTT 5 servers
+/// are told.
+pub const MAX_PACKET: usize = 160 * 1024;
+
+/// Most publications that are not acknowledged to the server: device-bound messages that nobody has accepted. MQTT 5 servers are told.
+pub const RECEIVE_MAX: u16 = 256;
 
 /// The edition of MQTT that a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -35,13 +39,42 @@ impl std::fmt::Display for MqttVersion {
     }
 }
 
+/// The highest QoS at which a subscription wants its messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Granted {
+    AtMostOnce,
+    AtLeastOnce,
+}
+
 /// A packet to the server.
 #[derive(Debug, Clone, Copy)]
 pub enum Outgoing<'a> {
-    Connect { client_id: &'a str, keep_alive: u16 },
-    Subscribe { packet_id: u16, filters: &'a [&'static str] },
-    Publish { packet_id: u16, topic: &'static str, format: Format, body: &'a Bytes },
-    PubAck { packet_id: u16 },
+    Connect {
+        client_id: &'a str,
+        /// `None`: none is sent.
+        user_name: Option<&'a str>,
+        keep_alive: u16,
+    },
+    Subscribe {
+        packet_id: u16,
+        filters: &'a [&'a str],
+        qos: Granted,
+    },
+    Unsubscribe {
+        packet_id: u16,
+        filters: &'a [&'a str],
+    },
+    /// At QoS 1.
+    Publish {
+        packet_id: u16,
+        topic: &'a str,
+        /// Told as MQTT 5's Content Type.
+        format: Option<Format>,
+        body: &'a Bytes,
+    },
+    PubAck {
+        packet_id: u16,
+    },
     PingReq,
     Disconnect,
 }
@@ -54,6 +87,12 @@ pub enum Incoming {
         words: Option<String>,
         /// The server's own choice of a keep-alive time (MQTT 5).
         keep_alive: Option<u16>,
+        /// The largest packet that the server takes (MQTT 5).
+        max_packet: Option<u32>,
+        /// How many publications the server takes before it has acknowledged the first (MQTT 5 Receive Maximum).
+        receive_max: Option<u16>,
+        /// Where to connect instead (MQTT 5 Server Reference).
+        instead: Option<String>,
     },
     Publish {
         topic: String,
@@ -71,10 +110,15 @@ pub enum Incoming {
         codes: Vec<u8>,
         words: Option<String>,
     },
+    UnsubAck {
+        packet_id: u16,
+    },
     PingResp,
     Disconnect {
         code: u8,
         words: Option<String>,
+        /// Where to connect instead (MQTT 5 Server Reference).
+        instead: Option<String>,
     },
 }
 
@@ -86,6 +130,7 @@ impl Incoming {
             Self::Publish { .. } => "PUBLISH",
             Self::PubAck { .. } => "PUBACK",
             Self::SubAck { .. } => "SUBACK",
+            Self::UnsubAck { .. } => "UNSUBACK",
             Self::PingResp => "PINGRESP",
             Self::Disconnect { .. } => "DISCONNECT",
         }
@@ -113,6 +158,7 @@ const CONNACK: u8 = 2;
 const PUBLISH: u8 = 3;
 const PUBACK: u8 = 4;
 const SUBACK: u8 = 9;
+const UNSUBACK: u8 = 11;
 const PINGRESP: u8 = 13;
 const DISCONNECT: u8 = 14;
 
@@ -183,28 +229,33 @@ mod tests {
         into.to_vec()
     }
 
+    /// A CONNACK without properties.
+    fn refused(code: u8) -> Incoming {
+        Incoming::ConnAck { code, words: None, keep_alive: None, max_packet: None, receive_max: None, instead: None }
+    }
+
     fn read(bytes: &[u8], version: MqttVersion) -> Result<Option<Incoming>, PacketError> {
         decode(&mut BytesMut::from(bytes), version)
     }
 
     #[test]
     fn connect_asks_for_a_clean_session_in_both_versions() {
-        let connect = Outgoing::Connect { client_id: "d1", keep_alive: 60 };
+        let connect = Outgoing::Connect { client_id: "d1", user_name: None, keep_alive: 60 };
         assert_eq!(bytes_of(connect, MqttVersion::V311), b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02d1");
-        // MQTT 5 adds the largest packet that we read (0x27).
+        // MQTT 5 adds how many publications (0x21) and the largest packet (0x27) that we take.
         assert_eq!(
             bytes_of(connect, MqttVersion::V5),
-            b"\x10\x14\x00\x04MQTT\x05\x02\x00\x3c\x05\x27\x00\x01\x00\x00\x00\x02d1"
+            b"\x10\x17\x00\x04MQTT\x05\x02\x00\x3c\x08\x21\x01\x00\x27\x00\x02\x80\x00\x00\x02d1"
         );
     }
 
     #[test]
     fn subscribe_and_publish_are_written_byte_for_byte() {
-        let subscribe = Outgoing::Subscribe { packet_id: 1, filters: &["a", "b"] };
+        let subscribe = Outgoing::Subscribe { packet_id: 1, filters: &["a", "b"], qos: Granted::AtMostOnce };
         assert_eq!(bytes_of(subscribe, MqttVersion::V311), b"\x82\x0a\x00\x01\x00\x01a\x00\x00\x01b\x00");
         assert_eq!(bytes_of(subscribe, MqttVersion::V5), b"\x82\x0b\x00\x01\x00\x00\x01a\x00\x00\x01b\x00");
         let body = Bytes::from_static(b"{}");
-        let publish = Outgoing::Publish { packet_id: 2, topic: "t", format: Format::Cbor, body: &body };
+        let publish = Outgoing::Publish { packet_id: 2, topic: "t", format: Some(Format::Cbor), body: &body };
         assert_eq!(bytes_of(publish, MqttVersion::V311), b"\x32\x07\x00\x01t\x00\x02{}");
         assert_eq!(bytes_of(publish, MqttVersion::V5), b"\x32\x1b\x00\x01t\x00\x02\x13\x03\x00\x10application/cbor{}");
     }
@@ -221,7 +272,7 @@ mod tests {
     #[test]
     fn an_mqtt_5_disconnect_may_leave_out_properties_and_reason() {
         let disconnect = |bytes: &[u8]| match read(bytes, MqttVersion::V5) {
-            Ok(Some(Incoming::Disconnect { code, words })) => (code, words),
+            Ok(Some(Incoming::Disconnect { code, words, .. })) => (code, words),
             other => panic!("{other:?}"),
         };
         assert_eq!(disconnect(b"\xe0\x00"), (0, None));
@@ -231,20 +282,14 @@ mod tests {
 
     #[test]
     fn a_3_1_1_server_that_refuses_mqtt_5_is_understood() {
-        let refusal = Incoming::ConnAck { code: 1, words: None, keep_alive: None };
+        let refusal = refused(1);
         assert_eq!(read(b"\x20\x02\x00\x01", MqttVersion::V5), Ok(Some(refusal)));
     }
 
     #[test]
     fn an_unknown_reason_code_is_kept() {
-        assert_eq!(
-            read(b"\x20\x03\x00\xee\x00", MqttVersion::V5),
-            Ok(Some(Incoming::ConnAck { code: 0xee, words: None, keep_alive: None }))
-        );
-        assert_eq!(
-            read(b"\x20\x02\x00\xee", MqttVersion::V311),
-            Ok(Some(Incoming::ConnAck { code: 0xee, words: None, keep_alive: None }))
-        );
+        assert_eq!(read(b"\x20\x03\x00\xee\x00", MqttVersion::V5), Ok(Some(refused(0xee))));
+        assert_eq!(read(b"\x20\x02\x00\xee", MqttVersion::V311), Ok(Some(refused(0xee))));
     }
 
     #[test]
@@ -258,7 +303,7 @@ mod tests {
 
     #[test]
     fn packets_that_only_clients_send_are_refused() {
-        for kind in [0, 1, 5, 6, 7, 8, 10, 11, 12, 15] {
+        for kind in [0, 1, 5, 6, 7, 8, 10, 12, 15] {
             for version in [MqttVersion::V311, MqttVersion::V5] {
                 assert_eq!(read(&[kind << 4, 2, 0, 1], version), Err(PacketError::Unexpected(kind)));
             }

@@ -2,18 +2,29 @@
 
 use bytes::BytesMut;
 use rumqttc::mqttbytes::QoS;
-use rumqttc::mqttbytes::v4::{Connect, Packet, PubAck, Publish, Subscribe, SubscribeFilter};
+use rumqttc::mqttbytes::v4::{Connect, Login, Packet, PubAck, Publish, Subscribe, SubscribeFilter, Unsubscribe};
 
-use super::{CONNACK, Frame, Incoming, MAX_PACKET, Outgoing, PINGRESP, PUBACK, PUBLISH, PacketError, SUBACK};
+use super::{
+    CONNACK, Frame, Granted, Incoming, MAX_PACKET, Outgoing, PINGRESP, PUBACK, PUBLISH, PacketError, SUBACK, UNSUBACK,
+};
 
 pub fn encode(packet: Outgoing<'_>, into: &mut BytesMut) {
     let packet = match packet {
-        Outgoing::Connect { client_id, keep_alive } => {
-            Packet::Connect(Connect { keep_alive, clean_session: true, ..Connect::new(client_id) })
+        Outgoing::Connect { client_id, user_name, keep_alive } => {
+            let login = user_name.map(|name| Login::new(name, ""));
+            Packet::Connect(Connect { keep_alive, clean_session: true, login, ..Connect::new(client_id) })
         }
-        Outgoing::Subscribe { packet_id, filters } => {
-            let filters = filters.iter().map(|filter| SubscribeFilter::new((*filter).to_owned(), QoS::AtMostOnce));
+        Outgoing::Subscribe { packet_id, filters, qos } => {
+            let qos = match qos {
+                Granted::AtMostOnce => QoS::AtMostOnce,
+                Granted::AtLeastOnce => QoS::AtLeastOnce,
+            };
+            let filters = filters.iter().map(|filter| SubscribeFilter::new((*filter).to_owned(), qos));
             Packet::Subscribe(Subscribe { pkid: packet_id, ..Subscribe::new_many(filters) })
+        }
+        Outgoing::Unsubscribe { packet_id, filters } => {
+            let topics = filters.iter().map(|filter| (*filter).to_owned()).collect();
+            Packet::Unsubscribe(Unsubscribe { pkid: packet_id, topics })
         }
         Outgoing::Publish { packet_id, topic, body, .. } => {
             Packet::Publish(Publish { pkid: packet_id, ..Publish::from_bytes(topic, QoS::AtLeastOnce, body.clone()) })
@@ -28,7 +39,10 @@ pub fn encode(packet: Outgoing<'_>, into: &mut BytesMut) {
 pub fn decode(kind: u8, frame: Frame) -> Result<Incoming, PacketError> {
     match kind {
         CONNACK => match (frame.bytes.len() - frame.header, frame.byte(1)) {
-            (2, Some(code)) => Ok(Incoming::ConnAck { code, words: None, keep_alive: None }),
+            (2, Some(code)) => {
+                let (words, keep_alive, max_packet, receive_max, instead) = (None, None, None, None, None);
+                Ok(Incoming::ConnAck { code, words, keep_alive, max_packet, receive_max, instead })
+            }
             (length, _) => Err(PacketError::Malformed("CONNACK", format!("{length} bytes"))),
         },
         PUBLISH => match parse(frame, "PUBLISH")? {
@@ -49,6 +63,10 @@ pub fn decode(kind: u8, frame: Frame) -> Result<Incoming, PacketError> {
                 _ => Err(PacketError::Unexpected(kind)),
             }
         }
+        UNSUBACK => match parse(frame, "UNSUBACK")? {
+            Packet::UnsubAck(ack) => Ok(Incoming::UnsubAck { packet_id: ack.pkid }),
+            _ => Err(PacketError::Unexpected(kind)),
+        },
         PINGRESP => Ok(Incoming::PingResp),
         _ => Err(PacketError::Unexpected(kind)),
     }

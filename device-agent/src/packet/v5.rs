@@ -3,33 +3,46 @@
 use bytes::BytesMut;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
-    Connect, ConnectProperties, Disconnect, DisconnectReasonCode, Filter, Packet, PingReq, PubAck, Publish,
-    PublishProperties, Subscribe,
+    Connect, ConnectProperties, Disconnect, DisconnectReasonCode, Filter, Login, Packet, PingReq, PubAck, Publish,
+    PublishProperties, Subscribe, Unsubscribe,
 };
 
 use super::{
-    CONNACK, DISCONNECT, Frame, Incoming, MAX_PACKET, Outgoing, PINGRESP, PUBACK, PUBLISH, PacketError, SUBACK,
+    CONNACK, DISCONNECT, Frame, Granted, Incoming, MAX_PACKET, Outgoing, PINGRESP, PUBACK, PUBLISH, PacketError,
+    RECEIVE_MAX, SUBACK, UNSUBACK,
 };
 
 pub fn encode(packet: Outgoing<'_>, into: &mut BytesMut) {
     let packet = match packet {
-        Outgoing::Connect { client_id, keep_alive } => {
-            let properties = ConnectProperties { max_packet_size: Some(MAX_PACKET as u32), ..ConnectProperties::new() };
+        Outgoing::Connect { client_id, user_name, keep_alive } => {
+            let properties = ConnectProperties {
+                receive_maximum: Some(RECEIVE_MAX),
+                max_packet_size: Some(MAX_PACKET as u32),
+                ..ConnectProperties::new()
+            };
             let connect = Connect {
                 keep_alive,
                 client_id: client_id.to_owned(),
                 clean_start: true,
                 properties: Some(properties),
             };
-            Packet::Connect(connect, None, None)
+            Packet::Connect(connect, None, user_name.map(|name| Login::new(name, "")))
         }
-        Outgoing::Subscribe { packet_id, filters } => {
-            let filters = filters.iter().map(|filter| Filter::new(*filter, QoS::AtMostOnce));
+        Outgoing::Subscribe { packet_id, filters, qos } => {
+            let qos = match qos {
+                Granted::AtMostOnce => QoS::AtMostOnce,
+                Granted::AtLeastOnce => QoS::AtLeastOnce,
+            };
+            let filters = filters.iter().map(|filter| Filter::new(*filter, qos));
             Packet::Subscribe(Subscribe { pkid: packet_id, ..Subscribe::new_many(filters, None) })
+        }
+        Outgoing::Unsubscribe { packet_id, filters } => {
+            let filters = filters.iter().map(|filter| (*filter).to_owned()).collect();
+            Packet::Unsubscribe(Unsubscribe { pkid: packet_id, filters, properties: None })
         }
         Outgoing::Publish { packet_id, topic, format, body } => {
             let properties = PublishProperties {
-                content_type: Some(format.content_type().to_owned()),
+                content_type: format.map(|format| format.content_type().to_owned()),
                 ..PublishProperties::default()
             };
             Packet::Publish(Publish {
@@ -56,8 +69,13 @@ pub fn decode(kind: u8, frame: Frame) -> Result<Incoming, PacketError> {
                 // Refused: the code says enough, and servers that do not speak MQTT 5 send no properties.
                 _ => None,
             };
-            let (words, keep_alive) = properties.map_or((None, None), |it| (it.reason_string, it.server_keep_alive));
-            Ok(Incoming::ConnAck { code, words, keep_alive })
+            let (words, keep_alive, max_packet, receive_max, instead) = match properties {
+                Some(it) => {
+                    (it.reason_string, it.server_keep_alive, it.max_packet_size, it.receive_max, it.server_reference)
+                }
+                None => (None, None, None, None, None),
+            };
+            Ok(Incoming::ConnAck { code, words, keep_alive, max_packet, receive_max, instead })
         }
         PUBLISH => match parse(frame, "PUBLISH")? {
             Packet::Publish(Publish { qos: QoS::ExactlyOnce, .. }) => Err(PacketError::QoS2),
@@ -96,15 +114,22 @@ pub fn decode(kind: u8, frame: Frame) -> Result<Incoming, PacketError> {
                 _ => Err(PacketError::Unexpected(kind)),
             }
         }
+        UNSUBACK => match frame.bytes.get(frame.header..frame.header + 2) {
+            // Its codes say nothing that matters: either way nothing is sent there any more.
+            Some(&[high, low]) => Ok(Incoming::UnsubAck { packet_id: u16::from_be_bytes([high, low]) }),
+            _ => Err(PacketError::Malformed("UNSUBACK", "no packet id".into())),
+        },
         PINGRESP => Ok(Incoming::PingResp),
         DISCONNECT => {
             let code = frame.byte(0).unwrap_or_default();
-            let words = match parse(frame, "DISCONNECT") {
-                Ok(Packet::Disconnect(disconnect)) => disconnect.properties.and_then(|it| it.reason_string),
+            let (words, instead) = match parse(frame, "DISCONNECT") {
+                Ok(Packet::Disconnect(Disconnect { properties: Some(it), .. })) => {
+                    (it.reason_string, it.server_reference)
+                }
                 // Without properties the reason stands alone.
-                _ => None,
+                _ => (None, None),
             };
-            Ok(Incoming::Disconnect { code, words })
+            Ok(Incoming::Disconnect { code, words, instead })
         }
         _ => Err(PacketError::Unexpected(kind)),
     }
