@@ -76,6 +76,7 @@ mod connection;
 mod credentials;
 mod endpoint;
 mod error;
+pub mod flow;
 pub mod keys;
 pub mod latency;
 mod packet;
