@@ -74,6 +74,7 @@ mod client;
 mod clock;
 mod connection;
 mod credentials;
+pub mod disk;
 mod endpoint;
 mod error;
 pub mod flow;
@@ -86,6 +87,7 @@ mod secret;
 mod setup_error;
 mod stream;
 mod tls;
+pub mod twin;
 mod validity;
 
 pub use client::{Client, Options, connect};
