@@ -111,7 +111,7 @@ fn agent_command(service: &Service, device: &firsthop_certs::Identity, verb: &st
 fn the_agent_command_registers_and_looks_up() {
     let (pki, service) = started();
     let device = pki.device("dev-1");
-    let before = run(&mut agent_command(&service, &device, "status"));
+    let before = run(&mut agent_command(&service, &device, "lookup"));
     assert_eq!(before.code(), Some(3), "{before:?}");
     for (version, format) in [("5", "json"), ("3.1.1", "cbor")] {
         let ended =
@@ -120,7 +120,7 @@ fn the_agent_command_registers_and_looks_up() {
         assert_eq!(ended.code(), Some(0), "{ended:?}");
         assert_eq!((&ended.json()["status"], &ended.json()["rid"]), (&200.into(), &"cli".into()), "{ended:?}");
     }
-    let found = run(&mut agent_command(&service, &device, "status"));
+    let found = run(&mut agent_command(&service, &device, "lookup"));
     assert_eq!((found.code(), &found.json()["registrationId"]), (Some(0), &"dev-1".into()), "{found:?}");
 }
 

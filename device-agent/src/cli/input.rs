@@ -6,14 +6,31 @@ use std::io::Read;
 use firsthop_protocol::codec::MAX_REQUEST;
 use firsthop_protocol::document::{Any, Document};
 
+/// Larger than what a twin may hold.
+const MAX_PATCH: usize = 256 * 1024;
+
 /// `JSON` or `@file`: an object.
 pub fn document(argument: &str) -> Result<Document, String> {
-    serde_json::from_str(&text(argument)?).map_err(|error| format!("not a JSON object: {error}"))
+    serde_json::from_str(&text(argument, MAX_REQUEST)?).map_err(|error| format!("not a JSON object: {error}"))
 }
 
 /// `JSON` or `@file`: any value.
 pub fn any(argument: &str) -> Result<Any, String> {
-    serde_json::from_str(&text(argument)?).map_err(|error| format!("not JSON: {error}"))
+    serde_json::from_str(&text(argument, MAX_REQUEST)?).map_err(|error| format!("not JSON: {error}"))
+}
+
+/// `JSON` or `@file`: a merge patch of reported properties.
+pub fn patch(argument: &str) -> Result<Document, String> {
+    serde_json::from_str(&text(argument, MAX_PATCH)?).map_err(|error| format!("not a JSON object: {error}"))
+}
+
+/// `name=value`, or `name` alone for a property without a value.
+pub fn property(argument: &str) -> Result<(String, Option<String>), String> {
+    let (name, value) = match argument.split_once('=') {
+        Some((name, value)) => (name, Some(value.to_owned())),
+        None => (argument, None),
+    };
+    if name.is_empty() { Err("expected name=value".to_owned()) } else { Ok((name.to_owned(), value)) }
 }
 
 /// `name=uri`.
@@ -24,15 +41,14 @@ pub fn endpoint(argument: &str) -> Result<(String, String), String> {
     }
 }
 
-fn text(argument: &str) -> Result<String, String> {
+fn text(argument: &str, limit: usize) -> Result<String, String> {
     let Some(path) = argument.strip_prefix('@') else { return Ok(argument.to_owned()) };
     let mut text = String::new();
-    let limit = MAX_REQUEST as u64 + 1;
     File::open(path)
-        .and_then(|file| file.take(limit).read_to_string(&mut text))
+        .and_then(|file| file.take(limit as u64 + 1).read_to_string(&mut text))
         .map_err(|error| format!("cannot read {path}: {error}"))?;
-    if text.len() > MAX_REQUEST {
-        return Err(format!("{path} is larger than the {MAX_REQUEST} bytes that a request may have"));
+    if text.len() > limit {
+        return Err(format!("{path} is larger than the {limit} bytes that a request may have"));
     }
     Ok(text)
 }

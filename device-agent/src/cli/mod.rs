@@ -1,76 +1,103 @@
-//! What the command does with its arguments.
+//! The command line. Every option has an environment variable of the same name behind `FIRSTHOP_AGENT_`.
 
-pub mod args;
+mod check;
 pub mod exit;
 mod input;
+mod messages;
+mod output;
+mod publish;
 mod report;
+mod reprovision;
+mod run;
+mod service;
+mod service_args;
+mod socket;
+mod status;
+mod twin;
 
-use std::time::Duration;
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 
-use firsthop_agent::{Client, Connection, Credentials, Endpoint, Error, Options, Reply, Request, TrustedRoots};
+use crate::gateway::logging;
 
-use args::{Args, Command, ConnectionArgs, RegisterArgs, StatusArgs};
+/// The device agent of Firsthop: keeps a gateway registered and on its hub, and lets local programs use it.
+#[derive(Debug, Parser)]
+#[command(name = "firsthop-agent", version, after_help = exit::HELP)]
+pub struct Args {
+    /// What is logged, as a tracing filter: `run` follows its configuration, the others say warnings.
+    #[arg(long, global = true, env = "FIRSTHOP_AGENT_LOG", value_name = "FILTER")]
+    log: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
 
-/// How long measuring the hubs may take.
-const MEASURING: Duration = Duration::from_secs(2);
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(after_help = exit::HELP)]
+    Run(run::Args),
+    #[command(after_help = exit::HELP)]
+    Check(check::Args),
+    #[command(after_help = exit::HELP)]
+    Status(status::Args),
+    #[command(after_help = exit::HELP)]
+    Publish(publish::Args),
+    #[command(after_help = exit::HELP)]
+    Report(report::Args),
+    #[command(after_help = exit::HELP)]
+    Twin(twin::Args),
+    #[command(after_help = exit::HELP)]
+    Messages(messages::Args),
+    #[command(after_help = exit::HELP)]
+    Reprovision(reprovision::Args),
+    #[command(after_help = exit::HELP)]
+    Register(Box<service_args::RegisterArgs>),
+    #[command(after_help = exit::HELP)]
+    Lookup(service_args::LookupArgs),
+}
 
 /// Runs the command; gives its exit code.
-pub async fn run(args: Args) -> u8 {
-    let (connection, outcome) = match &args.command {
-        Command::Register(register) => {
-            if let Err(complaint) = register.check() {
-                eprintln!("error: {complaint}");
-                return exit::USAGE;
-            }
-            (&register.connection, registered(register).await)
-        }
-        Command::Status(status) => (&status.connection, looked_up(status).await),
+pub fn run(args: Args) -> u8 {
+    if let Command::Run(run) = &args.command {
+        return run::run(run, args.log.clone());
+    }
+    let log = args.log.as_deref().unwrap_or("warn");
+    match EnvFilter::try_new(log) {
+        Ok(filter) => tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .fmt_fields(logging::fields())
+            .with_writer(std::io::stderr)
+            // It would tell a closed standard error on standard error, and end the process over that.
+            .log_internal_errors(false)
+            .init(),
+        Err(error) => return fail(exit::USAGE, &format!("--log {log:?}: {error}")),
+    }
+    let ended = match &args.command {
+        Command::Run(args) => return run::run(args, None),
+        Command::Check(args) => return check::run(args),
+        Command::Register(args) => return service::register(args),
+        Command::Lookup(args) => return service::look_up(args),
+        Command::Status(args) => status::run(args),
+        Command::Publish(args) => publish::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Twin(args) => twin::run(args),
+        Command::Messages(args) => messages::run(args),
+        Command::Reprovision(args) => reprovision::run(args),
     };
-    match outcome {
-        Ok(reply) => {
-            report::answer(&reply, connection.output);
-            exit::of_answer(&reply.answer)
-        }
-        Err(error) => {
-            let code = exit::of_error(&error);
-            report::failure(&anyhow::Error::from(error));
-            code
-        }
-    }
+    ended.unwrap_or_else(|error| fail(error.exit(), &error))
 }
 
-async fn registered(args: &RegisterArgs) -> Result<Reply, Error> {
-    let mut request = args.request();
-    let mut connection = connect(&args.connection).await?;
-    if args.measure {
-        let latencies = connection.measure_hubs(MEASURING).await?;
-        request.latencies = (!latencies.is_empty()).then_some(latencies);
-    }
-    ask(connection, Request::Register(&request)).await
+/// Says on standard error what went wrong.
+fn fail(exit: u8, error: &dyn std::fmt::Display) -> u8 {
+    output::tell(&format!("error: {error}"));
+    exit
 }
 
-async fn looked_up(args: &StatusArgs) -> Result<Reply, Error> {
-    ask(connect(&args.connection).await?, Request::Status(&args.request())).await
+/// One thread is enough for a device. Names are resolved on threads of their own.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()
 }
 
-async fn ask(mut connection: Connection, request: Request<'_>) -> Result<Reply, Error> {
-    let reply = connection.ask(request).await;
-    connection.close().await;
-    reply
-}
-
-async fn connect(args: &ConnectionArgs) -> Result<Connection, Error> {
-    let credentials = Credentials::from_pem_files(&args.cert, &args.key)?;
-    let mut endpoint = Endpoint::new(&args.host, args.port, TrustedRoots::from_pem_file(&args.ca)?)?;
-    if let Some(name) = &args.server_name {
-        endpoint = endpoint.with_server_name(name)?;
-    }
-    let options = Options {
-        mqtt: args.mqtt.into(),
-        format: args.format.into(),
-        timeout: Duration::from(args.timeout),
-        client_id: args.client_id.clone(),
-        ..Options::default()
-    };
-    Client::new(&endpoint, &credentials, options)?.connect().await
-}
+#[cfg(test)]
+mod client_tests;
+#[cfg(test)]
+mod tests;

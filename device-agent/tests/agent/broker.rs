@@ -100,7 +100,7 @@ impl Session {
         assert_eq!(&frame[2..8], b"\x00\x04MQTT");
         if frame[8] == 5 {
             self.version = MqttVersion::V5;
-            let Ok(v5::Packet::Connect(connect, None, None)) = v5::Packet::read(&mut frame, None) else {
+            let Ok(v5::Packet::Connect(connect, None, _)) = v5::Packet::read(&mut frame, None) else {
                 panic!("no CONNECT")
             };
             assert!(connect.clean_start);

@@ -132,7 +132,7 @@ async fn json_output_is_the_body_as_it_came() {
         session.closed().await;
     })
     .await;
-    let output = run(files().path(), broker.port, &["status", "--output", "json"]).await;
+    let output = run(files().path(), broker.port, &["lookup", "--output", "json"]).await;
     assert!(text(&output.stdout).starts_with(r#"{ "later":1,"status":200,"#), "{output:?}");
     assert!(text(&output.stdout).ends_with("}\n"));
     assert_eq!(output.status.code(), Some(0));
@@ -163,7 +163,7 @@ trackingId  07070707-0707-0707-0707-070707070707
 #[tokio::test]
 async fn the_exit_code_tells_the_class_of_a_refusal() {
     for (command, code, exit) in [
-        ("status", ErrorCode::NotRegistered, 3),
+        ("lookup", ErrorCode::NotRegistered, 3),
         ("register", ErrorCode::MetadataNotAllowed, 4),
         ("register", ErrorCode::RegistrationUnderWay, 5),
         ("register", ErrorCode::Draining, 6),
@@ -195,11 +195,11 @@ async fn a_registration_still_pending_at_the_deadline_asks_for_patience() {
 async fn an_unreachable_service_and_a_bad_file_have_codes_of_their_own() {
     let folder = files();
     let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    let output = run(folder.path(), port, &["status"]).await;
+    let output = run(folder.path(), port, &["lookup"]).await;
     assert!(text(&output.stderr).starts_with(&format!("error: cannot connect to 127.0.0.1:{port}: ")), "{output:?}");
     assert_eq!(output.status.code(), Some(6));
 
-    let output = run(folder.path(), port, &["status", "--cert", "missing.pem"]).await;
+    let output = run(folder.path(), port, &["lookup", "--cert", "missing.pem"]).await;
     assert!(text(&output.stderr).starts_with("error: cannot read missing.pem: "), "{output:?}");
     assert_eq!(output.status.code(), Some(1));
 }
@@ -207,7 +207,7 @@ async fn an_unreachable_service_and_a_bad_file_have_codes_of_their_own() {
 #[tokio::test]
 async fn a_server_that_is_not_trusted_is_a_failure_and_a_refused_connection_a_refusal() {
     let broker = Broker::start(|_| async {}).await;
-    let output = run(files().path(), broker.port, &["status", "--server-name", "other.example"]).await;
+    let output = run(files().path(), broker.port, &["lookup", "--server-name", "other.example"]).await;
     assert!(text(&output.stderr).contains("(trusted roots: root.pem)"), "{output:?}");
     assert_eq!(output.status.code(), Some(1));
 
@@ -216,7 +216,7 @@ async fn a_server_that_is_not_trusted_is_a_failure_and_a_refused_connection_a_re
         session.send(b"\x20\x03\x00\x87\x00").await;
     })
     .await;
-    let output = run(files().path(), broker.port, &["status"]).await;
+    let output = run(files().path(), broker.port, &["lookup"]).await;
     assert!(text(&output.stderr).contains("not authorized (0x87)"), "{output:?}");
     assert_eq!(output.status.code(), Some(4));
 }
@@ -231,8 +231,8 @@ async fn wrong_usage_ends_with_2_and_help_lists_the_codes() {
         &["register", "--wait", "31"],
         &["register", "--wait", "10"],
         &["register", "--mqtt", "4"],
-        &["status", "--timeout", "soon"],
-        &["status", "--log", "firsthop=loud"],
+        &["lookup", "--timeout", "soon"],
+        &["lookup", "--log", "firsthop=loud"],
         &["forget"],
     ] {
         let output = run(folder.path(), 1, arguments).await;

@@ -2,6 +2,14 @@
 
 mod broker;
 mod command;
+mod daemon;
+mod dates;
 mod exchange;
 mod failures;
+mod on_hub;
 mod pki;
+mod reload;
+#[cfg(feature = "pkcs11")]
+mod softhsm;
+#[cfg(feature = "pkcs11")]
+mod token;

@@ -1,35 +1,15 @@
-//! The command line. Every option has an environment variable of the same name behind `FIRSTHOP_AGENT_`.
+//! What commands that ask the service can be given.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, ValueEnum};
 use firsthop_agent::MqttVersion;
 use firsthop_protocol::body::MAX_WAIT;
 use firsthop_protocol::document::{Any, Document};
 use firsthop_protocol::{Format, RegisterRequest, RequestId, StatusRequest};
 
-use super::{exit, input};
-
-#[derive(Debug, Parser)]
-#[command(name = "firsthop-agent", version, about = "Registers a device with Firsthop, or looks its registration up", after_help = exit::HELP)]
-pub struct Args {
-    /// What is logged to standard error, as a tracing filter.
-    #[arg(long, global = true, env = "FIRSTHOP_AGENT_LOG", default_value = "warn", value_name = "FILTER")]
-    log: String,
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Register the device, or register it again; prints where it is assigned.
-    #[command(after_help = exit::HELP)]
-    Register(Box<RegisterArgs>),
-    /// Look the device's registration up; changes nothing.
-    #[command(after_help = exit::HELP)]
-    Status(StatusArgs),
-}
+use super::input;
 
 #[derive(Debug, ClapArgs)]
 pub struct ConnectionArgs {
@@ -48,9 +28,9 @@ pub struct ConnectionArgs {
     /// PEM file with the device's certificate chain, leaf first.
     #[arg(long, env = "FIRSTHOP_AGENT_CERT", value_name = "FILE")]
     pub cert: PathBuf,
-    /// PEM file with the private key of the leaf; only its owner may have access to it.
-    #[arg(long, env = "FIRSTHOP_AGENT_KEY", value_name = "FILE")]
-    pub key: PathBuf,
+    /// PEM file with the private key of the leaf, which only its owner may have access to; or the pkcs11: URI of a key in a token.
+    #[arg(long, env = "FIRSTHOP_AGENT_KEY", value_name = "FILE|URI")]
+    pub key: String,
     /// MQTT client id; otherwise the common name of the certificate.
     #[arg(long, env = "FIRSTHOP_AGENT_CLIENT_ID", value_name = "ID")]
     pub client_id: Option<String>,
@@ -71,6 +51,9 @@ pub struct ConnectionArgs {
     pub output: Output,
 }
 
+/// Register the device, or register it again; prints where it is assigned.
+///
+/// Example: firsthop-agent register --host provisioning.example --ca root.pem --cert device.pem --key device.key
 #[derive(Debug, ClapArgs)]
 pub struct RegisterArgs {
     #[command(flatten)]
@@ -95,8 +78,11 @@ pub struct RegisterArgs {
     wait: Option<u32>,
 }
 
+/// Look the device's registration up at the service; changes nothing.
+///
+/// Example: firsthop-agent lookup --host provisioning.example --ca root.pem --cert device.pem --key device.key
 #[derive(Debug, ClapArgs)]
-pub struct StatusArgs {
+pub struct LookupArgs {
     #[command(flatten)]
     pub connection: ConnectionArgs,
 }
@@ -119,12 +105,6 @@ pub enum BodyFormat {
 pub enum Output {
     Text,
     Json,
-}
-
-impl Args {
-    pub fn log(&self) -> &str {
-        &self.log
-    }
 }
 
 impl RegisterArgs {
@@ -152,7 +132,7 @@ impl RegisterArgs {
     }
 }
 
-impl StatusArgs {
+impl LookupArgs {
     pub fn request(&self) -> StatusRequest {
         StatusRequest { rid: self.connection.rid.clone(), ..StatusRequest::default() }
     }
@@ -172,25 +152,6 @@ impl From<BodyFormat> for Format {
         match format {
             BodyFormat::Json => Self::Json,
             BodyFormat::Cbor => Self::Cbor,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn every_option_has_an_environment_variable_of_its_name() {
-        Args::command().debug_assert();
-        for command in std::iter::once(&Args::command()).chain(Args::command().get_subcommands()) {
-            for option in command.get_arguments().filter(|it| !matches!(it.get_id().as_str(), "help" | "version")) {
-                let name = option.get_long().expect("options are long").to_uppercase().replace('-', "_");
-                let variable = option.get_env().map(|it| it.to_string_lossy().into_owned());
-                assert_eq!(variable, Some(format!("FIRSTHOP_AGENT_{name}")), "{}", command.get_name());
-            }
         }
     }
 }
