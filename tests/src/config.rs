@@ -1,7 +1,6 @@
 //! A configuration file in a folder of its own.
 
-use std::collections::BTreeMap;
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,14 +8,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use firsthop_certs::{Authority, Identity};
 use tempfile::TempDir;
 
+use crate::toml::Toml;
 use crate::{Pki, Service};
 
 /// Builds a configuration file. The folder lives as long as the last clone, so a service can be started on it again.
 #[derive(Clone)]
 pub struct ServiceConfig {
     dir: Arc<TempDir>,
-    sections: BTreeMap<String, BTreeMap<String, String>>,
-    entries: String,
+    toml: Toml,
     certificates: Arc<AtomicU32>,
     /// The store lies on a disk of this size that only the service sees.
     pub(crate) disk: Option<String>,
@@ -34,14 +33,8 @@ impl ServiceConfig {
         let dir = Arc::new(tempfile::Builder::new().prefix("firsthop-").tempdir().expect("a folder"));
         pki.server.write(dir.path(), "server").expect("the server's files");
         std::fs::write(dir.path().join("root.pem"), pki.root.certificate_pem()).expect("the root's file");
-        let config = Self {
-            dir,
-            sections: BTreeMap::new(),
-            entries: String::new(),
-            certificates: Arc::default(),
-            disk: None,
-            variables: Vec::new(),
-        };
+        let config =
+            Self { dir, toml: Toml::default(), certificates: Arc::default(), disk: None, variables: Vec::new() };
         config
             .set("listener", "address", "\"127.0.0.1:0\"")
             .set("tls", "certificate", "\"server.pem\"")
@@ -52,7 +45,7 @@ impl ServiceConfig {
     /// Sets a key to a value in TOML.
     #[must_use]
     pub fn set(mut self, section: &str, key: &str, value: impl Display) -> Self {
-        self.sections.entry(section.to_owned()).or_default().insert(key.to_owned(), value.to_string());
+        self.toml.set(section, key, value);
         self
     }
 
@@ -64,8 +57,7 @@ impl ServiceConfig {
     /// Appends tables as they are.
     #[must_use]
     pub fn with(mut self, toml: &str) -> Self {
-        self.entries.push('\n');
-        self.entries.push_str(toml);
+        self.toml.with(toml);
         self
     }
 
@@ -97,7 +89,7 @@ impl ServiceConfig {
     /// The same folder and sections with other hubs and enrollments.
     #[must_use]
     pub fn other_entries(mut self) -> Self {
-        self.entries.clear();
+        self.toml.clear_tables();
         self
     }
 
@@ -131,10 +123,9 @@ impl ServiceConfig {
 
     /// Puts the store onto a disk of its own, of that size; `None` where this user may not mount.
     pub fn on_a_small_disk(self, size: &str) -> Option<Self> {
-        let mut probe = std::process::Command::new("unshare");
-        let may = probe.args(["--mount", "true"]).output().is_ok_and(|ended| ended.status.success());
         std::fs::create_dir(self.disk_dir()).expect("a folder");
-        may.then(|| Self { disk: Some(size.to_owned()), ..self.set("store", "path", "\"disk/registry.redb\"") })
+        crate::disk::may_mount()
+            .then(|| Self { disk: Some(size.to_owned()), ..self.set("store", "path", "\"disk/registry.redb\"") })
     }
 
     pub(crate) fn disk_dir(&self) -> PathBuf {
@@ -160,14 +151,7 @@ impl ServiceConfig {
     }
 
     pub fn text(&self) -> String {
-        let mut text = String::new();
-        for (section, keys) in &self.sections {
-            writeln!(text, "[{section}]").expect("a String takes all text");
-            for (key, value) in keys {
-                writeln!(text, "{key} = {value}").expect("a String takes all text");
-            }
-        }
-        text + &self.entries
+        self.toml.text()
     }
 
     /// Writes the file.

@@ -1,5 +1,10 @@
 //! MQTT packets as bytes, both versions: enough of a codec to say anything to a server, right or wrong, and to read what it says.
 
+mod reading;
+pub mod server;
+
+pub use reading::take;
+
 use serde_json::Value;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +15,16 @@ pub enum Version {
 
 impl Version {
     pub const BOTH: [Self; 2] = [Self::V311, Self::V5];
+
+    /// Checks something in both versions at the same time.
+    pub fn in_both(check: impl Fn(Self) + Sync) {
+        std::thread::scope(|scope| {
+            for version in Self::BOTH {
+                let check = &check;
+                scope.spawn(move || check(version));
+            }
+        });
+    }
 }
 
 /// An MQTT 5 property.
@@ -172,29 +187,39 @@ pub fn publish(version: Version, message: &Message) -> Vec<u8> {
         body.extend(message.id.to_be_bytes());
     }
     if version == Version::V5 {
-        let mut properties = Vec::new();
-        for property in &message.properties {
-            match property {
-                Property::Number(id, value) => {
-                    properties.push(*id);
-                    properties.extend(value.to_be_bytes());
-                }
-                Property::Bytes(id, value) => {
-                    properties.push(*id);
-                    properties.extend(bytes(value));
-                }
-                Property::Pair(id, key, value) => {
-                    properties.push(*id);
-                    properties.extend(text(key));
-                    properties.extend(text(value));
-                }
-            }
-        }
-        body.extend(variable(properties.len()));
-        body.extend(properties);
+        body.extend(with_length(&message.properties));
     }
     body.extend(&message.payload);
     framed(0x30 | message.qos << 1 | u8::from(message.retain), &body)
+}
+
+/// Properties as MQTT 5 packets carry them. Numbers take four bytes, except where the identifier says two.
+fn with_length(properties: &[Property]) -> Vec<u8> {
+    let mut inner = Vec::new();
+    for property in properties {
+        match property {
+            Property::Number(id @ (19 | 33..=35), value) => {
+                inner.push(*id);
+                inner.extend(u16::try_from(*value).expect("a number of two bytes").to_be_bytes());
+            }
+            Property::Number(id, value) => {
+                inner.push(*id);
+                inner.extend(value.to_be_bytes());
+            }
+            Property::Bytes(id, value) => {
+                inner.push(*id);
+                inner.extend(bytes(value));
+            }
+            Property::Pair(id, key, value) => {
+                inner.push(*id);
+                inner.extend(text(key));
+                inner.extend(text(value));
+            }
+        }
+    }
+    let mut out = variable(inner.len());
+    out.extend(inner);
+    out
 }
 
 pub fn subscribe(version: Version, id: u16, filters: &[(&str, u8)]) -> Vec<u8> {
@@ -269,124 +294,5 @@ fn bytes(bytes: &[u8]) -> Vec<u8> {
 fn no_properties(version: Version, body: &mut Vec<u8>) {
     if version == Version::V5 {
         body.push(0);
-    }
-}
-
-/// Takes a whole packet from the front of what was read.
-pub fn take(version: Version, buffer: &mut Vec<u8>) -> Option<Packet> {
-    let first = *buffer.first()?;
-    let mut length = 0usize;
-    let mut at = 1;
-    loop {
-        let byte = *buffer.get(at)?;
-        length |= usize::from(byte & 0x7f) << (7 * (at - 1));
-        at += 1;
-        if byte & 0x80 == 0 {
-            break;
-        }
-    }
-    if buffer.len() < at + length {
-        return None;
-    }
-    let rest = buffer.split_off(at + length);
-    let whole = std::mem::replace(buffer, rest);
-    Some(parse(version, first, Reader(&whole[at..])))
-}
-
-fn parse(version: Version, first: u8, mut reader: Reader<'_>) -> Packet {
-    let v5 = version == Version::V5;
-    match first >> 4 {
-        2 => {
-            let present = reader.byte() == 1;
-            let code = reader.byte();
-            Packet::ConnAck { present, code, properties: if v5 { reader.properties() } else { Vec::new() } }
-        }
-        3 => {
-            let topic = reader.text();
-            let qos = first >> 1 & 3;
-            let id = if qos > 0 { reader.number() } else { 0 };
-            let properties = if v5 { reader.properties() } else { Vec::new() };
-            Packet::Publish(Message { topic, payload: reader.0.to_vec(), qos, retain: first & 1 == 1, id, properties })
-        }
-        4 => Packet::PubAck { id: reader.number(), code: reader.byte_or_zero() },
-        5 => Packet::PubRec { id: reader.number(), code: reader.byte_or_zero() },
-        6 => Packet::PubRel { id: reader.number() },
-        7 => Packet::PubComp { id: reader.number(), code: reader.byte_or_zero() },
-        kind @ (9 | 11) => {
-            let id = reader.number();
-            if v5 {
-                reader.properties();
-            }
-            let codes = reader.0.to_vec();
-            if kind == 9 { Packet::SubAck { id, codes } } else { Packet::UnsubAck { id, codes } }
-        }
-        13 => Packet::PingResp,
-        14 => {
-            let code = reader.byte_or_zero();
-            Packet::Disconnect { code, properties: if reader.0.is_empty() { Vec::new() } else { reader.properties() } }
-        }
-        other => panic!("a server does not send packets of type {other}"),
-    }
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> &'a [u8] {
-        let (taken, rest) = self.0.split_at_checked(count).expect("the packet is as long as it says");
-        self.0 = rest;
-        taken
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.take(1)[0]
-    }
-
-    fn byte_or_zero(&mut self) -> u8 {
-        if self.0.is_empty() { 0 } else { self.byte() }
-    }
-
-    fn number(&mut self) -> u16 {
-        u16::from(self.byte()) << 8 | u16::from(self.byte())
-    }
-
-    fn bytes(&mut self) -> &'a [u8] {
-        let length = self.number();
-        self.take(length.into())
-    }
-
-    fn text(&mut self) -> String {
-        String::from_utf8(self.bytes().to_vec()).expect("text is UTF-8")
-    }
-
-    fn variable(&mut self) -> u32 {
-        let (mut value, mut shift) = (0, 0);
-        loop {
-            let byte = self.byte();
-            value |= u32::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte & 0x80 == 0 {
-                return value;
-            }
-        }
-    }
-
-    fn properties(&mut self) -> Vec<Property> {
-        let length = self.variable();
-        let mut inner = Reader(self.take(length as usize));
-        let mut properties = Vec::new();
-        while !inner.0.is_empty() {
-            let id = inner.byte();
-            properties.push(match id {
-                1 | 23 | 25 | 36 | 37 | 40..=42 => Property::Number(id, inner.byte().into()),
-                19 | 33..=35 => Property::Number(id, inner.number().into()),
-                2 | 17 | 24 | 39 => Property::Number(id, u32::from(inner.number()) << 16 | u32::from(inner.number())),
-                11 => Property::Number(id, inner.variable()),
-                3 | 8 | 9 | 18 | 21 | 22 | 26 | 28 | 31 => Property::Bytes(id, inner.bytes().to_vec()),
-                38 => Property::Pair(id, inner.text(), inner.text()),
-                other => panic!("no property {other}"),
-            });
-        }
-        properties
     }
 }

@@ -1,24 +1,18 @@
 //! The service as a process.
 
-use std::ffi::{CStr, CString};
 use std::net::SocketAddr;
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::channel;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
 use std::time::Instant;
-use std::{io, ptr, thread};
 
-use crate::binary::{binary, send_signal};
 use serde_json::Value;
 
-use crate::{Ended, Log, PATIENCE, ServiceConfig};
+use crate::process::Process;
+use crate::{Ended, Log, PATIENCE, ServiceConfig, binary, disk};
 
 /// A running service. Killed when dropped.
 pub struct Service {
-    child: Option<Child>,
-    pid: u32,
+    process: Process,
     address: SocketAddr,
     pub log: Log,
     pub config: ServiceConfig,
@@ -37,13 +31,12 @@ impl Service {
     }
 
     fn start_until(config: &ServiceConfig, listens: impl Fn(&Value) -> bool) -> Self {
-        let mut child = Self::command(config).spawn().expect("the service starts");
-        let log = Log::read(child.stderr.take().expect("piped"));
-        let pid = child.id();
+        let process = Process::start(Self::command(config));
+        let log = process.log.clone();
         let line = log.wait_for("that says where it listens", listens);
         let address = line["address"].as_str().and_then(|address| address.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in {line}"));
-        Self { child: Some(child), pid, address, log, config: config.clone() }
+        Self { process, address, log, config: config.clone() }
     }
 
     /// `firsthop serve` with that configuration.
@@ -52,34 +45,16 @@ impl Service {
         command
             .args(["serve", "--log-format", "json", "--log", "info,firsthop=debug", "-c"])
             .arg(config.write())
-            .envs(config.variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        // A test that is killed takes its service with it.
-        // SAFETY: prctl may be called between fork and exec.
-        unsafe {
-            command.pre_exec(|| {
-                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                Ok(())
-            })
-        };
+            .envs(config.variables.iter().map(|(name, value)| (name, value)));
         if let Some(size) = &config.disk {
-            let path = |path: &Path| CString::new(path.as_os_str().as_bytes()).expect("a path without NUL");
-            let (place, options) = (path(&config.disk_dir()), CString::new(format!("size={size}")).expect("a size"));
-            // SAFETY: system calls only, and memory that was made before.
-            unsafe { command.pre_exec(move || mount_small_disk(&place, &options)) };
+            disk::give_small(&mut command, &config.disk_dir(), size);
         }
         command
     }
 
     /// The folder of the service's own disk, as seen from outside.
     pub fn disk(&self) -> PathBuf {
-        let inside = self.config.disk_dir();
-        Path::new("/proc")
-            .join(self.pid.to_string())
-            .join("root")
-            .join(inside.strip_prefix("/").expect("an absolute path"))
+        disk::seen_from_outside(self.process.id(), &self.config.disk_dir())
     }
 
     /// Where an embedded hub listens.
@@ -148,72 +123,31 @@ impl Service {
     }
 
     pub fn pid(&self) -> u32 {
-        self.pid
+        self.process.id()
     }
 
     /// SIGKILL.
-    pub fn kill(mut self) {
-        self.end(libc::SIGKILL);
+    pub fn kill(self) {
+        self.process.end(libc::SIGKILL);
     }
 
     /// SIGTERM; gives the exit status.
-    pub fn terminate(mut self) -> ExitStatus {
-        self.end(libc::SIGTERM)
+    pub fn terminate(self) -> ExitStatus {
+        self.process.end(libc::SIGTERM)
     }
 
     /// A signal that does not end the process at once.
     pub fn signal(&self, signal: i32) {
-        send_signal(self.pid, signal);
+        self.process.signal(signal);
     }
 
     /// Waits for the end of a process that was told to end.
-    pub fn wait(mut self) -> ExitStatus {
-        self.waited()
+    pub fn wait(self) -> ExitStatus {
+        self.process.wait()
     }
 
     /// Whether the process has not ended.
     pub fn is_running(&mut self) -> bool {
-        self.child.as_mut().is_some_and(|child| child.try_wait().expect("our child").is_none())
-    }
-
-    fn end(&mut self, signal: i32) -> ExitStatus {
-        send_signal(self.pid, signal);
-        self.waited()
-    }
-
-    fn waited(&mut self) -> ExitStatus {
-        let mut child = self.child.take().expect("ends once");
-        let (sender, ended) = channel();
-        thread::spawn(move || sender.send(child.wait()));
-        match ended.recv_timeout(PATIENCE) {
-            Ok(status) => status.expect("our child"),
-            Err(_) => {
-                send_signal(self.pid, libc::SIGKILL);
-                panic!("the service did not end within {PATIENCE:?}:\n{}", self.log.text());
-            }
-        }
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        if thread::panicking() {
-            eprintln!("the service's log ends so:\n{}", self.log.text());
-        }
-    }
-}
-
-/// Mounts a file system that only this process sees.
-fn mount_small_disk(place: &CStr, options: &CStr) -> io::Result<()> {
-    let check = |result: libc::c_int| if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
-    // SAFETY: all pointers are to texts that live through the calls, or null where that is allowed.
-    unsafe {
-        check(libc::unshare(libc::CLONE_NEWNS))?;
-        check(libc::mount(c"none".as_ptr(), c"/".as_ptr(), ptr::null(), libc::MS_REC | libc::MS_PRIVATE, ptr::null()))?;
-        check(libc::mount(c"tmpfs".as_ptr(), place.as_ptr(), c"tmpfs".as_ptr(), 0, options.as_ptr().cast()))
+        self.process.is_running()
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! `cargo run --release -p firsthop-tests --bin bench`
 
+mod agent;
 mod baseline;
 mod demo;
 mod device;
@@ -51,6 +52,12 @@ struct Arguments {
     /// A built firsthop to measure, instead of building it here.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
+    /// A built firsthop-agent to measure, instead of the one beside the service's program.
+    #[arg(long, value_name = "FILE")]
+    agent: Option<PathBuf>,
+    /// A Python that has the package azure-iot-device, to compare the agent with.
+    #[arg(long, value_name = "FILE")]
+    python: Option<PathBuf>,
     /// Where stores are written. By default beside the benchmark's own program, because /tmp is often in memory.
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
@@ -72,6 +79,8 @@ enum Part {
     Hubs,
     /// The demo's first device.
     Demo,
+    /// (j) the device agent.
+    Agent,
 }
 
 /// What the benchmark starts itself as.
@@ -157,6 +166,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         if wanted(Part::Demo) {
             demo::run(&world, &cores, &mut report).context("demo")?;
+        }
+        if wanted(Part::Agent) {
+            let agent = arguments.agent.clone().unwrap_or_else(|| world.program().with_file_name("firsthop-agent"));
+            let programs = agent::Programs { agent, python: arguments.python.as_deref() };
+            agent::run(&world, &programs, &sizes, &client_cores, &mut report).await.context("device agent")?;
         }
         anyhow::Ok(())
     })?;

@@ -12,7 +12,8 @@ pub fn built() -> anyhow::Result<PathBuf> {
     if let Some(cargo) = std::env::var_os("CARGO") {
         let mut command = Command::new(cargo);
         // Both packages, so that dependencies are built with the features they have already.
-        command.args(["build", "--quiet", "-p", "firsthop", "-p", "firsthop-tests", "--bin", "firsthop"]);
+        command.args(["build", "--quiet", "-p", "firsthop", "-p", "firsthop-agent", "-p", "firsthop-tests"]);
+        command.args(["--bin", "firsthop", "--bin", "firsthop-agent"]);
         if !cfg!(debug_assertions) {
             command.arg("--release");
         }

@@ -1,5 +1,7 @@
 //! How much of everything is measured.
 
+use std::time::Duration;
+
 #[derive(Debug, Clone, Copy)]
 pub struct Sizes {
     /// Rounds that alternate between what is compared; the median of their ratios counts.
@@ -21,6 +23,10 @@ pub struct Sizes {
     pub fan_out: usize,
     /// Times that the service is killed.
     pub kills: usize,
+    /// Times that the agent is started.
+    pub agent_starts: usize,
+    /// How long it is watched while nothing happens. It pings once a minute.
+    pub agent_idle: Duration,
 }
 
 impl Sizes {
@@ -35,6 +41,8 @@ impl Sizes {
         many: 1_000_000,
         fan_out: 10_000,
         kills: 3,
+        agent_starts: 20,
+        agent_idle: Duration::from_secs(120),
     };
 
     /// Shows that the benchmark works; its figures mean nothing.
@@ -49,5 +57,7 @@ impl Sizes {
         many: 20_000,
         fan_out: 200,
         kills: 1,
+        agent_starts: 2,
+        agent_idle: Duration::from_secs(1),
     };
 }

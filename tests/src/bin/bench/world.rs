@@ -114,6 +114,12 @@ impl World {
         Device::new(self.group.device(id)?, id, self.server_certificate()?)
     }
 
+    /// The files of a device of the group: its certificate chain and its key.
+    pub fn device_files(&self, id: &str) -> anyhow::Result<(PathBuf, PathBuf)> {
+        let written = self.group.device(id)?.write(self.dir.path(), id)?;
+        Ok((written.certificate, written.key))
+    }
+
     /// So many devices that were never seen before.
     pub fn fresh_devices(&self, count: usize) -> anyhow::Result<Vec<Device>> {
         let first = self.next_device.get();
