@@ -8,6 +8,7 @@ use firsthop_agent::Options;
 use firsthop_protocol::body::Accepted;
 use firsthop_protocol::{Answer, RegisterRequest, StatusRequest};
 use firsthop_tests::fleet::{agent, runtime};
+use firsthop_tests::numbers::Numbers;
 use firsthop_tests::*;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
@@ -15,30 +16,11 @@ use tokio::task::JoinSet;
 const DEVICES: usize = 250;
 const ROUNDS: usize = 3;
 
-/// Pseudo-random numbers from a seed, so that a failing run can be repeated as far as the scheduler allows.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit as u64) as usize
-    }
-}
-
-fn seed() -> u64 {
-    let given = std::env::var("FIRSTHOP_TEST_SEED").ok().and_then(|text| text.parse().ok());
-    given.unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().map_or(1, |now| now.as_nanos() as u64) | 1)
-}
-
 #[test]
 fn after_kill_9_in_a_storm_every_acknowledged_registration_is_there() {
     let pki = Arc::new(Pki::new());
     let config = ServiceConfig::new(&pki);
-    let seed = seed();
-    println!("to repeat: FIRSTHOP_TEST_SEED={seed}");
-    let mut numbers = Numbers(seed);
+    let mut numbers = Numbers::seeded();
     let identities: Vec<_> = (0..DEVICES).map(|number| pki.device(&format!("dev-{number}"))).collect();
     let mut acknowledged: HashMap<usize, Accepted> = HashMap::new();
     for round in 0..ROUNDS {

@@ -52,7 +52,9 @@ fn every_shell_command_of_the_readme_runs_as_written() {
         for line in block.lines() {
             script.push_str(line);
             script.push('\n');
-            if line.ends_with('&') && !line.ends_with("&&") {
+            if line.starts_with("firsthop-agent run") {
+                script.push_str("until firsthop-agent status --socket agent.sock >status 2>&1; do kill -0 %2; done\n");
+            } else if line.ends_with('&') && !line.ends_with("&&") {
                 // A reader types slower than the service starts; a script does not.
                 script.push_str("until (exec 3<>/dev/tcp/127.0.0.1/8883) 2>/dev/null; do kill -0 %1; done\n");
             }
