@@ -158,6 +158,33 @@ fn a_message_that_is_not_accepted_stays_in_the_hub() {
     });
 }
 
+#[test]
+fn a_twin_whose_json_is_far_larger_than_its_properties_is_read() {
+    let world = World::new();
+    let service = &world.service;
+    // Each character is one byte of the limits, and six in JSON.
+    let full = |names: std::ops::Range<u8>| -> serde_json::Map<String, Value> {
+        names.map(|name| (format!("p{name}"), json!("\u{1}".repeat(4000)))).collect()
+    };
+    runtime().block_on(async {
+        let mut device = Device::start(world.config("dev-1", MqttVersion::V5)).expect("it starts");
+        connected(&device).await;
+        assert!(matches!(update(&mut device).await, Update::Desired(desired) if desired.version == 1));
+        device.handle().report(full(0..7)).await.expect("kept");
+        let desired = Value::Object(full(0..4)).to_string();
+        service.managed(&["twin", "update", "dev-1", "--desired", &desired]);
+        assert!(matches!(update(&mut device).await, Update::Desired(desired) if desired.version == 2));
+        until(|| service.managed(&["twin", "show", "dev-1"])["properties"]["reported"]["p6"].is_string());
+        device.stop().await;
+        service.managed(&["twin", "update", "dev-1", "--desired", r#"{"last":true}"#]);
+
+        let mut device = Device::start(world.config("dev-1", MqttVersion::V5)).expect("it starts");
+        let Update::Desired(desired) = update(&mut device).await else { panic!("no desired change") };
+        assert_eq!((desired.version, desired.properties.len()), (3, 5));
+        device.stop().await;
+    });
+}
+
 /// Calls a method meanwhile; gives the answer.
 fn invoked(service: &Service, device: &str, method: &str) -> JoinHandle<Value> {
     let socket = service.config.dir().join("admin.sock");

@@ -13,9 +13,9 @@ mod v5;
 use bytes::{Bytes, BytesMut};
 use firsthop_protocol::Format;
 
-/// Largest packet that is read: a direct method's call with 128 KiB, a twin or a device-bound message with room to spare. MQTT 5 servers
-/// are told.
-pub const MAX_PACKET: usize = 160 * 1024;
+/// Largest packet that is read: a twin. Its desired and reported properties have 32 KiB each, of which every byte may take six in JSON.
+/// MQTT 5 servers are told.
+pub const MAX_PACKET: usize = 512 * 1024;
 
 /// Most publications that are not acknowledged to the server: device-bound messages that nobody has accepted. MQTT 5 servers are told.
 pub const RECEIVE_MAX: u16 = 256;
@@ -245,7 +245,7 @@ mod tests {
         // MQTT 5 adds how many publications (0x21) and the largest packet (0x27) that we take.
         assert_eq!(
             bytes_of(connect, MqttVersion::V5),
-            b"\x10\x17\x00\x04MQTT\x05\x02\x00\x3c\x08\x21\x01\x00\x27\x00\x02\x80\x00\x00\x02d1"
+            b"\x10\x17\x00\x04MQTT\x05\x02\x00\x3c\x08\x21\x01\x00\x27\x00\x08\x00\x00\x00\x02d1"
         );
     }
 
