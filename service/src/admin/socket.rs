@@ -32,12 +32,19 @@ pub struct Socket {
 
 /// Opens the socket. One that a dead process left is replaced; one that answers is not.
 pub fn open(path: &Path) -> Result<Socket, ServeError> {
+    let failed = |error| ServeError::Open { path: path.to_owned(), error };
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => return Err(ServeError::NoSocket(path.to_owned())),
-        Ok(_) if UnixStream::connect(path).is_ok() => return Err(ServeError::Taken(path.to_owned())),
-        _ => {}
+        Ok(_) => match UnixStream::connect(path) {
+            Ok(_) => return Err(ServeError::Taken(path.to_owned())),
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => {}
+            // It may be served all the same, as the socket of another user is.
+            Err(error) => return Err(failed(error)),
+        },
+        // A missing folder is told by what comes next.
+        Err(_) => {}
     }
-    place(path).map_err(|error| ServeError::Open { path: path.to_owned(), error })
+    place(path).map_err(failed)
 }
 
 fn place(path: &Path) -> io::Result<Socket> {
@@ -85,6 +92,18 @@ mod tests {
         assert!(UnixStream::connect(&path).is_ok());
         drop(socket);
         assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_socket_of_which_it_cannot_be_told_whether_it_is_served_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin.sock");
+        // Alive, and no stream: connecting fails otherwise than with a refusal.
+        let other = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        let before = fs::symlink_metadata(&path).unwrap().ino();
+        assert!(matches!(open(&path), Err(ServeError::Open { .. })));
+        assert_eq!(fs::symlink_metadata(&path).unwrap().ino(), before);
+        drop(other);
     }
 
     #[tokio::test]
