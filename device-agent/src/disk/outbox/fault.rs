@@ -39,6 +39,10 @@ impl Fault {
     }
 }
 
+// Where a panic ended the process, a damaged outbox would end it at each start, and the device would never get to its hub.
+#[cfg(not(panic = "unwind"))]
+compile_error!("the device agent needs panic = \"unwind\": what the database makes of a damaged outbox is caught");
+
 /// Works on the database. It trusts what it finds in its file, and may panic over what a broken disk made of that.
 pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Fault::Damaged(panic_text(&*panic).to_owned())))
